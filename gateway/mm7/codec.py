@@ -1,0 +1,171 @@
+"""decode and encode: the codec's two directions, each on one screen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from lxml import etree
+
+from . import join, reader, soap, split, writer
+from .elements import release_of
+from .errors import DecodeError, EncodeError, Request
+from .headers import bare_id
+from .messages import MESSAGES, RESPONSES, ErrorRsp, Message, Response, RSErrorRsp, SubmitRsp, VASPErrorRsp
+from .parts import Part
+from .quirks import Quirks
+from .status import status_text
+from .values import Status
+
+_BY_NAME: Mapping[str, type[Message]] = {name.lower(): cls for name, cls in MESSAGES.items()}
+# Without these a request says nothing that could be passed on; all else may be absent.
+_INDISPENSABLE: Mapping[str, tuple[str, ...]] = {
+    "DeliverReq": ("sender",),
+    "SubmitReq": ("recipients",),
+    "DeliveryReportReq": ("message_id", "mm_status"),
+    "ReadReplyReq": ("message_id", "mm_status"),
+}
+_OUR_FAULT = (3000, 4006)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A message with the parts that came with it, and the names of what had to be put up with."""
+
+    message: Message
+    parts: tuple[Part, ...] = ()
+    quirks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What goes into an HTTP message: its Content-Type and its body."""
+
+    content_type: str
+    body: bytes
+
+
+def decode(content_type: str | None, body: bytes) -> Decoded:
+    """Read an HTTP body of either direction.
+
+    Raises DecodeError; its `request` is set once an MM7 message was found, and None before that.
+    """
+    quirks = Quirks()
+    request = None
+    try:
+        pieces = split.split(content_type, body, quirks)
+        envelope = soap.open_envelope(soap.parse(pieces.root, pieces.charset, quirks), quirks)
+        request = _identify(envelope, quirks)
+        if "xml_recovered" in quirks and soap.is_cut_off(pieces.root):
+            raise DecodeError("the envelope is cut off", status=2007)
+        message = _read(envelope, request, quirks)
+        parts = split.leaves(pieces, quirks)
+    except DecodeError as error:
+        raise DecodeError(error.text, status=error.status, request=request, quirks=tuple(quirks)) from error
+    _check_content(message, parts, pieces, quirks)
+    return Decoded(message, parts, tuple(quirks))
+
+
+def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
+    """What an answer has to echo. Raises DecodeError 4004 where there is no MM7 message."""
+    payload = envelope.payload
+    name = soap.local_name(payload.tag) if payload is not None else None
+    known = _BY_NAME.get((name or "").lower())
+    if payload is None or (envelope.fault is not None and known is None):
+        if envelope.fault is None:
+            raise DecodeError("the SOAP Body holds no message", status=4004)
+        return Request(operation=RSErrorRsp.__name__, transaction_id=envelope.transaction_id, namespace=None)
+    namespace = soap.namespace_of(payload.tag)
+    if known is None and envelope.transaction_id is None and not _is_mm7(namespace):
+        raise DecodeError(f"<{name}> is no MM7 message", status=4004)
+    if known is not None and name != known.__name__:
+        quirks.add("name_case")
+    if namespace is None:
+        quirks.add("namespace_missing")
+    elif release_of(namespace) is None:
+        quirks.add("namespace_unknown")
+    if envelope.transaction_id is None:
+        quirks.add("transaction_id_missing")
+    return Request(
+        operation=known.__name__ if known else name,
+        transaction_id=envelope.transaction_id,
+        namespace=namespace or envelope.header_namespace,
+        mm7_version=_version(payload),
+    )
+
+
+def _is_mm7(namespace: str | None) -> bool:
+    return namespace is not None and ("mm7" in namespace.lower() or "23.140" in namespace)
+
+
+def _version(payload: etree._Element) -> str | None:
+    found = (child.text for child in payload if soap.local_name(child.tag).lower() == "mm7version")
+    return next(((text or "").strip() or None for text in found), None)
+
+
+def _read(envelope: soap.Envelope, request: Request, quirks: Quirks) -> Message:
+    cls = MESSAGES.get(request.operation or "")
+    if cls is None:
+        raise DecodeError(f"the operation {request.operation} is not supported", status=4003)
+    identity = {"transaction_id": request.transaction_id, "namespace": request.namespace}
+    if envelope.fault is not None:
+        return _read_fault(envelope, cls, identity, quirks)
+    assert envelope.payload is not None  # noqa: S101  # _identify has found the operation in it
+    message = reader.read(envelope.payload, cls, quirks, **identity)
+    missing = [name for name in _INDISPENSABLE.get(cls.__name__, ()) if getattr(message, name) is None]
+    if missing:
+        raise DecodeError(f"{cls.__name__} has no {' and no '.join(missing)}", status=4004)
+    return message
+
+
+def _read_fault(envelope: soap.Envelope, cls: type[Message], identity: dict[str, str | None], quirks: Quirks) -> Message:
+    """A Fault with an MM7 message in its detail, or with anything else, which is read as RSErrorRsp."""
+    code, text = soap.fault_strings(envelope.fault)
+    if envelope.payload is None or soap.local_name(envelope.payload.tag).lower() not in _BY_NAME:
+        return RSErrorRsp(**identity, status=Status(text=text), fault_code=code, fault_string=text)
+    message = reader.read(envelope.payload, cls, quirks, **identity)
+    return replace(message, fault_code=code, fault_string=text) if isinstance(message, ErrorRsp) else message
+
+
+def _check_content(message: Message, parts: Sequence[Part], pieces: split.Split, quirks: Quirks) -> None:
+    """Whether Content and the parts agree; the parts are passed on in any case."""
+    content = getattr(message, "content", None)
+    if content is None:
+        if parts:
+            quirks.add("content_unreferenced")
+    elif not parts:
+        quirks.add("content_missing")
+    elif bare_id(content.href) not in split.container_ids(pieces) | {part.content_id for part in parts}:
+        quirks.add("content_unmatched")
+
+
+def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:
+    """Write an HTTP body of either direction: text/xml alone, or multipart/related where there are parts.
+
+    Raises EncodeError for a value that XML cannot hold, or parts that no Content refers to.
+    """
+    root = writer.write(message)
+    if not parts:
+        return Encoded("text/xml; charset=utf-8", root)
+    content = getattr(message, "content", None)
+    content_id = bare_id(content.href) if content else None
+    if content_id is None:
+        raise EncodeError(f"{message.operation} has parts, and no Content refers to them")
+    return Encoded(*join.join(root, content_id, parts))
+
+
+def response(request: Request, code: int, text: str | None = None, *, message_id: str | None = None) -> Response:
+    """The response that matches a request, echoing what it echoes; VASPErrorRsp (in a Fault) where none matches.
+
+    `message_id` goes into SubmitRsp, which cannot be without one.
+    """
+    cls = RESPONSES.get(request.operation or "", VASPErrorRsp)
+    answer = cls(
+        transaction_id=request.transaction_id,
+        namespace=request.namespace,
+        mm7_version=request.mm7_version,
+        status=Status(code=code, text=text or status_text(code)),
+    )
+    if isinstance(answer, SubmitRsp):
+        return replace(answer, message_id=message_id)
+    if isinstance(answer, ErrorRsp):
+        return replace(answer, fault_code="Server" if code in _OUR_FAULT else "Client")
+    return answer

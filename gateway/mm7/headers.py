@@ -1,0 +1,110 @@
+"""MIME header blocks and their values, as real senders write them (RFC 2045, RFC 2046, RFC 2231).
+
+Strategy: a block is read line by line and ends at the first blank line; where there is none before the first line that
+is no header, the body begins at that line. Values are split by one expression that takes quoted, half quoted and
+unquoted parameters alike; typographic quotes are straightened first.
+"""
+
+import re
+from collections.abc import Mapping
+from email.header import decode_header, make_header
+from urllib.parse import unquote
+
+from .quirks import Quirks
+
+Headers = Mapping[str, str]
+
+_FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
+# Where the blank line is missing, only these can be told from text that happens to hold a colon.
+_PART_FIELD = re.compile(r"(?:content-[a-z-]+|mime-version|transfer-encoding|x-[\w-]+)[ \t]*:", re.IGNORECASE)
+_PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
+_TYPOGRAPHIC = str.maketrans(dict.fromkeys("“”„‟", '"'))
+_ESCAPED = re.compile(r"\\(.)")
+
+
+def read_block(data: bytes, start: int, end: int, quirks: Quirks) -> tuple[Headers, int]:
+    """Headers (lower-case names, first one wins) of the part in data[start:end], and where its body begins."""
+    fields: dict[str, str] = {}
+    last = None
+    position = start
+    while position < end:
+        line_end = data.find(b"\n", position, end)
+        line_end = end if line_end < 0 else line_end + 1
+        line = _decode(data[position:line_end].rstrip(b"\r\n"), quirks)
+        if not line.strip():
+            return fields, line_end
+        if line[0] in " \t" and last is not None:
+            fields[last] += " " + line.strip()
+        elif (match := _FIELD.fullmatch(line)) and (_PART_FIELD.match(line) or _ends_with_blank(data, line_end, end)):
+            last = match[1].lower()
+            fields.setdefault(last, match[2].rstrip())
+        else:
+            quirks.add("part_headers_unfinished")
+            return fields, position
+        position = line_end
+    return fields, end
+
+
+def _ends_with_blank(data: bytes, start: int, end: int) -> bool:
+    """Whether only header lines stand between here and a blank line."""
+    for line in bytes(data[start : min(end, start + 4096)]).split(b"\n"):
+        if not line.strip():
+            return True
+        if not (line[:1] in b" \t" or _FIELD.fullmatch(line.decode("latin-1"))):
+            return False
+    return False
+
+
+def _decode(line: bytes, quirks: Quirks) -> str:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+    straight = text.translate(_TYPOGRAPHIC)
+    if straight != text:
+        quirks.add("typographic_quotes")
+    return straight
+
+
+def read_value(value: str) -> tuple[str, dict[str, str]]:
+    """(value, parameters) of `text/xml; charset="utf-8"`; value and parameter names in lower case."""
+    head, semicolon, tail = value.translate(_TYPOGRAPHIC).partition(";")
+    parameters: dict[str, str] = {}
+    for name, raw in _PARAMETER.findall(semicolon + tail):
+        text = raw.strip()
+        if text.startswith('"'):
+            text = _ESCAPED.sub(r"\1", text[1:-1] if text.endswith('"') and len(text) > 1 else text[1:])
+        elif text.endswith('"'):
+            text = text[:-1]
+        if name.endswith("*"):  # RFC 2231: charset'language'percent-encoded
+            charset, _, encoded = text.replace("''", "'", 1).partition("'") if "'" in text else ("utf-8", "", text)
+            name, text = name[:-1], _percent_decode(encoded, charset)
+        parameters.setdefault(name.lower(), text)
+    return head.strip().lower(), parameters
+
+
+def _percent_decode(encoded: str, charset: str) -> str:
+    try:
+        return unquote(encoded, encoding=charset or "utf-8")
+    except LookupError:
+        return encoded
+
+
+def decode_words(text: str | None) -> str | None:
+    """RFC 2047 words (`=?utf-8?B?…?=`), which some phones put into file names, as text."""
+    if text is None or "=?" not in text:
+        return text
+    try:
+        return str(make_header(decode_header(text)))
+    except (ValueError, LookupError):
+        return text
+
+
+def bare_id(value: str | None) -> str | None:
+    """A Content-ID, href or start parameter without `cid:`, brackets and blanks; None where nothing is left."""
+    if value is None:
+        return None
+    text = value.strip().removeprefix("<").removesuffix(">").strip()
+    if text[:4].lower() in ("cid:", "cid "):
+        text = text[4:].strip().removeprefix("<").removesuffix(">").strip()
+    return text or None

@@ -1,0 +1,166 @@
+"""XML elements → messages. The mirror of `writer`.
+
+Strategy: the children of a payload are looked up by their name in the table of its class; order does not matter, nor
+do upper and lower case. What no table knows is kept in `extensions`. One small reader for each kind of element.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+from lxml import etree
+
+from .elements import Element, elements
+from .messages import Message
+from .quirks import Quirks
+from .soap import local_name
+from .values import Address, Recipients
+
+ADDRESS_KINDS: Mapping[str, Any] = {name.lower(): name for name in ("Number", "ShortCode", "RFC2822Address")}
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def read(payload: etree._Element, cls: type[Message], quirks: Quirks, **envelope: str | None) -> Message:
+    """The message in a payload element; `envelope` gives transaction_id and namespace."""
+    values, extensions = read_children(payload, cls, quirks)
+    return cls(**envelope, extensions=extensions, **values)
+
+
+def read_children(parent: etree._Element, cls: type, quirks: Quirks) -> tuple[dict[str, Any], dict[str, str]]:
+    """(attribute → value, unknown element → its text) of the children of an element."""
+    table = _by_name(cls)
+    values: dict[str, Any] = {}
+    extensions: dict[str, str] = {}
+    for child in parent:
+        name = local_name(child.tag)
+        found = table.get(name.lower())
+        if found is None:
+            if name:
+                extensions.setdefault(name, _text(child))
+            continue
+        attribute, element = found
+        if name != element.name and name not in element.also:
+            quirks.add("name_case")
+        if attribute not in values:
+            values[attribute] = READERS[element.kind](child, element, quirks)
+        elif element.kind == "recipients":
+            values[attribute] = _merge(values[attribute], _recipients(child, element, quirks))
+        else:
+            quirks.add("repeated_element")
+    return values, extensions
+
+
+@cache
+def _by_name(cls: type) -> dict[str, tuple[str, Element]]:
+    return {
+        name.lower(): (attribute, element)
+        for attribute, element in elements(cls)
+        for name in (element.name, *element.also)
+    }
+
+
+def _text(node: etree._Element) -> str:
+    """All text below an element: Details, for one, holds text or elements."""
+    if len(node) == 0:
+        return (node.text or "").strip()
+    return " ".join(t.strip() for t in node.itertext() if t.strip())
+
+
+def _read_text(node: etree._Element, _element: Element, _quirks: Quirks) -> str | None:
+    return _text(node) or None
+
+
+def _read_boolean(node: etree._Element, _element: Element, quirks: Quirks) -> bool | None:
+    return boolean(_text(node), quirks)
+
+
+def boolean(text: str | None, quirks: Quirks) -> bool | None:
+    """xs:boolean in any case; None, with a quirk, for anything else."""
+    value = _BOOLEANS.get((text or "").strip().lower())
+    if value is None and text:
+        quirks.add("value_unreadable")
+    return value
+
+
+def integer(text: str | None, quirks: Quirks) -> int | None:
+    """Digits; None, with a quirk, for anything else."""
+    stripped = (text or "").strip()
+    if stripped.isdecimal() and len(stripped) < 10:  # noqa: PLR2004  # int() of a megabyte of digits is an attack
+        return int(stripped)
+    if stripped:
+        quirks.add("value_unreadable")
+    return None
+
+
+def _read_integer(node: etree._Element, _element: Element, quirks: Quirks) -> int | None:
+    return integer(_text(node), quirks)
+
+
+def _addresses(node: etree._Element, quirks: Quirks) -> list[Address]:
+    found = []
+    for child in node:
+        name = local_name(child.tag)
+        kind = ADDRESS_KINDS.get(name.lower())
+        value = _text(child)
+        if kind is None or not value:
+            continue
+        if name != kind:
+            quirks.add("name_case")
+        attributes = {key.lower(): text for key, text in child.attrib.items()}
+        shown = boolean(attributes.get("displayonly"), quirks)
+        found.append(Address(value, kind, bool(shown), attributes.get("addresscoding"), attributes.get("id")))
+    if not found and (bare := _text(node)):
+        found.append(Address(bare, ""))
+    return found
+
+
+def _read_address(node: etree._Element, _element: Element, quirks: Quirks) -> Address | None:
+    return next(iter(_addresses(node, quirks)), None)
+
+
+def _recipients(node: etree._Element, _element: Element, quirks: Quirks) -> Recipients:
+    roles: dict[str, list[Address]] = {"to": [], "cc": [], "bcc": []}
+    for child in node:
+        role = local_name(child.tag).lower()
+        # Number straight in Recipients, without To, is read as To.
+        roles[role if role in roles else "to"] += _addresses(child if role in roles else node, quirks)
+        if role not in roles:
+            break
+    return Recipients(*(tuple(addresses) for addresses in roles.values()))
+
+
+def _merge(one: Recipients, two: Recipients) -> Recipients:
+    return Recipients(one.to + two.to, one.cc + two.cc, one.bcc + two.bcc)
+
+
+def _read_attributes(node: etree._Element, element: Element, quirks: Quirks) -> object:
+    """A value whose fields are XML attributes; prefixed ones (`mm7:href`) count too."""
+    assert element.group is not None  # noqa: S101  # the table gives every attributes element its class
+    given = {local_name(name).lower(): text for name, text in node.attrib.items()}
+    values: dict[str, Any] = {}
+    for attribute, spec in elements(element.group):
+        text = given.get(spec.name.lower())
+        values[attribute] = ATTRIBUTE_READERS[spec.kind](text, quirks)
+    return element.group(**values)
+
+
+def _read_group(node: etree._Element, element: Element, quirks: Quirks) -> object:
+    assert element.group is not None  # noqa: S101  # as above
+    values, _ = read_children(node, element.group, quirks)
+    return element.group(**values)
+
+
+ATTRIBUTE_READERS: Mapping[str, Callable[[str | None, Quirks], Any]] = {
+    "text": lambda text, _quirks: (text or "").strip() or None,
+    "boolean": boolean,
+    "integer": integer,
+}
+READERS: Mapping[str, Callable[[etree._Element, Element, Quirks], Any]] = {
+    "text": _read_text,
+    "boolean": _read_boolean,
+    "integer": _read_integer,
+    "address": _read_address,
+    "recipients": _recipients,
+    "attributes": _read_attributes,
+    "group": _read_group,
+}

@@ -1,0 +1,185 @@
+"""The SOAP envelope: bytes → payload element, and back.
+
+Strategy: one hardened parser reads strictly. Only what it refuses goes through repair — false encodings, typographic
+quotes, bare ampersands — and at last through a recovering parser; every repair is a named quirk. Elements are matched
+by the part of their name behind the last colon, because unbound prefixes leave literal colons in lxml's tags.
+"""
+
+import re
+from dataclasses import dataclass
+
+from lxml import etree
+
+from .errors import DecodeError
+from .quirks import Quirks
+
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+MAX_ENVELOPE_BYTES = 256 * 1024  # lxml caps neither siblings nor attributes; the largest seen in the wild is 6 KiB
+
+_TYPOGRAPHIC = re.compile("[“”„‟]")
+_ATTRIBUTE = re.compile("=\\s*[“”„‟\"]([^“”„‟\"<>]*)[“”„‟\"]")
+_TAG = re.compile(r"<[^<>]*>")
+_BARE_AMPERSAND = re.compile(r"&(?!(?:\w+|#\d+|#x[0-9a-fA-F]+);)")
+_DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>\s*")
+_DECLARED = re.compile(r"encoding\s*=\s*[\"'“”]([A-Za-z0-9._-]+)")
+_PROLOG_DOCTYPE = re.compile(rb"\A(?:\s|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+_MESSAGE_CLOSED = re.compile(rb"</[^<>]*(?:Req|Rsp|Fault|Envelope)\s*>", re.IGNORECASE)
+_UNBOUND_PREFIX, _NAMESPACE_NAME, _TAG_MISMATCH, _NAMESPACE_URI = 201, 202, 76, 99  # libxml2's error numbers
+
+
+def _parser(*, recover: bool, encoding: str | None = None) -> etree.XMLParser:
+    return etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        recover=recover,
+        encoding=encoding,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An opened envelope. `payload` is the MM7 element; `fault` the SOAP Fault round it, where there is one."""
+
+    payload: etree._Element | None
+    fault: etree._Element | None
+    transaction_id: str | None
+    header_namespace: str | None
+
+
+def local_name(tag: object) -> str:
+    """The name behind namespace and prefix; "" for what is no element (an unresolved entity)."""
+    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+
+
+def namespace_of(tag: str) -> str | None:
+    """The namespace of a tag, without the blanks that some senders leave round it; None where there is none."""
+    return tag[1:].partition("}")[0].strip() or None if tag.startswith("{") else None
+
+
+def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
+    """The root element of an XML document.
+
+    Raises DecodeError 4004 for what is no XML or carries a DOCTYPE, 2007 for what is too large.
+    """
+    if len(data) > MAX_ENVELOPE_BYTES:
+        raise DecodeError(f"the envelope has {len(data)} bytes, at most {MAX_ENVELOPE_BYTES} are read", status=2007)
+    stripped = data.strip()
+    if _PROLOG_DOCTYPE.match(stripped):
+        raise DecodeError("a DOCTYPE is not allowed", status=4004)
+    try:
+        root = etree.fromstring(stripped, _parser(recover=False))
+    except (etree.XMLSyntaxError, ValueError):
+        root = _repair(stripped, charset, quirks)
+    if root.getroottree().docinfo.doctype:  # UTF-16 hides it from the look at the bytes
+        raise DecodeError("a DOCTYPE is not allowed", status=4004)
+    if data[:1].isspace() and stripped.startswith(b"<?xml"):
+        quirks.add("blank_before_declaration")
+    return root
+
+
+def _repair(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
+    """Second pass, after the strict parser has refused."""
+    text = _straighten(_text(data, charset, quirks), quirks)
+    escaped = _BARE_AMPERSAND.sub("&amp;", text)
+    if escaped != text:
+        quirks.add("bare_ampersand")
+    encoded = escaped.encode("utf-8", "replace")
+    if _PROLOG_DOCTYPE.match(encoded):
+        raise DecodeError("a DOCTYPE is not allowed", status=4004)
+    try:
+        return etree.fromstring(encoded, _parser(recover=False, encoding="utf-8"))
+    except etree.XMLSyntaxError as error:
+        return _recover(encoded, error, quirks)
+
+
+def _recover(encoded: bytes, cause: etree.XMLSyntaxError, quirks: Quirks) -> etree._Element:
+    parser = _parser(recover=True, encoding="utf-8")
+    try:
+        root = etree.fromstring(encoded, parser)
+    except etree.XMLSyntaxError:  # pragma: no cover  # no input is known that a recovering parser raises on
+        root = None
+    if root is None or b"<" not in encoded:
+        raise DecodeError(f"no XML document: {cause.msg}", status=4004) from cause
+    met = {entry.type for entry in parser.error_log}
+    if _UNBOUND_PREFIX in met:
+        quirks.add("unbound_prefix")
+    if met - {_UNBOUND_PREFIX, _NAMESPACE_NAME, _TAG_MISMATCH, _NAMESPACE_URI} or _UNBOUND_PREFIX not in met:
+        quirks.add("xml_recovered")
+    return root
+
+
+def _text(data: bytes, charset: str | None, quirks: Quirks) -> str:
+    """Decoded text without its XML declaration: by what the bytes are, then by what they claim to be."""
+    head = data[:200]
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
+        candidates = ["utf-16"]
+    else:
+        declared = _DECLARED.search(head.decode("utf-8", "replace"))
+        names = [declared.group(1) if declared else "utf-8", charset or "utf-8", "utf-8"]
+        candidates = [name for name in names if not name.lower().startswith(("utf-16", "utf-32", "ucs"))]
+        if len(candidates) < len(names):
+            quirks.add("encoding_mismatch")
+    for name in candidates:
+        try:
+            return _DECLARATION.sub("", data.decode(name).removeprefix("\ufeff"))
+        except (UnicodeDecodeError, LookupError):
+            quirks.add("encoding_mismatch")
+    quirks.add("encoding_fallback")
+    return _DECLARATION.sub("", data.decode("latin-1"))
+
+
+def is_cut_off(data: bytes) -> bool:
+    """Whether no message is closed in the document: a recovering parser closes them by itself."""
+    return b"\0" not in data[:4] and not _MESSAGE_CLOSED.search(data)
+
+
+def _straighten(text: str, quirks: Quirks) -> str:
+    """Typographic quotes inside tags become straight; those in the text between tags stay."""
+    if not _TYPOGRAPHIC.search(text):
+        return text
+
+    def straighten_tag(match: re.Match[str]) -> str:
+        return _ATTRIBUTE.sub(r'="\1"', match.group())
+
+    straight = _TAG.sub(straighten_tag, text)
+    if straight != text:
+        quirks.add("typographic_quotes")
+    return straight
+
+
+def open_envelope(root: etree._Element, quirks: Quirks) -> Envelope:
+    """Find header, payload and fault below the root. A payload without SOAP is taken as it is."""
+    if local_name(root.tag).lower() != "envelope":
+        return Envelope(root, None, None, None)
+    if namespace_of(root.tag) not in (SOAP, None):
+        quirks.add("soap_namespace")
+    transaction_id, header_namespace, body, fault = None, None, None, None
+    for child in root:
+        name = local_name(child.tag).lower()
+        if name == "header":
+            found = next((e for e in child.iter() if local_name(e.tag).lower() == "transactionid"), None)
+            if found is not None:
+                transaction_id, header_namespace = (found.text or "").strip() or None, namespace_of(found.tag)
+        elif name == "body":
+            body = child
+        elif name == "fault":
+            fault = child
+    payload = next(iter(body), None) if body is not None else None
+    if payload is not None and local_name(payload.tag).lower() == "fault":
+        fault, payload = payload, None
+    if fault is not None:
+        detail = next((e for e in fault if local_name(e.tag).lower() == "detail"), None)
+        payload = next(iter(detail), None) if detail is not None else None
+    return Envelope(payload, fault, transaction_id, header_namespace)
+
+
+def fault_strings(fault: etree._Element | None) -> tuple[str, str | None]:
+    """(faultcode without its prefix, faultstring) of a SOAP Fault."""
+    texts = {local_name(e.tag).lower(): (e.text or "").strip() for e in fault} if fault is not None else {}
+    return texts.get("faultcode", "").rpartition(":")[2] or "Server", texts.get("faultstring") or None

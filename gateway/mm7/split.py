@@ -1,0 +1,217 @@
+"""Multipart bodies taken apart: bytes → parts (RFC 2046; TS 23.140 §8.7.1 for their order). Its mirror is `join`.
+
+Strategy: delimiters are found with bytes.find on the one body, spans of it are handed on, and only the leaves are
+copied out. What a sender got wrong about the boundary is read off the body itself. Limits stand before recursion.
+"""
+
+import base64
+import binascii
+import quopri
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .errors import DecodeError
+from .headers import Headers, bare_id, decode_words, read_block, read_value
+from .parts import Part
+from .quirks import Quirks
+
+MAX_PARTS = 100
+MAX_NESTING = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A span of the body: its headers, and where its content begins and ends."""
+
+    headers: Headers
+    start: int
+    end: int
+
+    @property
+    def media_type(self) -> tuple[str, dict[str, str]]:
+        """Content-Type and its parameters; text/plain where there is none (RFC 2045 §5.2)."""
+        return read_value(self.headers.get("content-type") or "text/plain")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A body taken apart: the SOAP document and the sections beside it."""
+
+    root: bytes
+    charset: str | None
+    attachments: tuple[Section, ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+
+def split(content_type: str | None, body: bytes, quirks: Quirks) -> Split:
+    """Separate the SOAP document from what comes with it. Nothing nested is looked at yet."""
+    kind, parameters = read_value(content_type or "")
+    if not kind:
+        quirks.add("content_type_missing")
+    start = _first_line(body)
+    if not kind.startswith("multipart/") and not (body[start : start + 2] == b"--" and "xml" not in kind):
+        if kind not in ("", "text/xml", "application/xml", "application/soap+xml"):
+            quirks.add("content_type_unexpected")
+        return Split(body, parameters.get("charset"))
+    if body[start : start + 1] == b"<":
+        quirks.add("body_without_multipart")
+        return Split(body, parameters.get("charset"))
+    if not kind.startswith("multipart/"):
+        quirks.add("content_type_unexpected")
+    sections = _sections(body, 0, len(body), parameters.get("boundary"), quirks)
+    if not sections:
+        return Split(body, parameters.get("charset"))
+    root = _root(body, sections, parameters.get("start"), quirks)
+    media_type, root_parameters = root.media_type
+    data = _transfer_decode(body[root.start : root.end], root.headers, quirks)
+    charset = root_parameters.get("charset") if media_type != "text/plain" else None
+    return Split(data, charset, tuple(s for s in sections if s is not root), body)
+
+
+def _first_line(body: bytes) -> int:
+    """Where the first line begins that is not blank (a byte order mark counts as blank)."""
+    start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+    while body[start : start + 1].isspace():
+        start += 1
+    return start
+
+
+def _root(body: bytes, sections: Sequence[Section], start: str | None, quirks: Quirks) -> Section:
+    """The section that holds the SOAP document: named by start, else the first one, else the first that is XML."""
+    wanted = bare_id(start)
+    if wanted is not None:
+        for section in sections:
+            if bare_id(section.headers.get("content-id")) == wanted:
+                return section
+        quirks.add("start_unmatched")
+    return next((s for s in sections if _looks_like_xml(body, s)), sections[0])
+
+
+def _looks_like_xml(body: bytes, section: Section) -> bool:
+    kind, _ = section.media_type
+    return kind.endswith("xml") or body[section.start : section.start + 64].lstrip(b"\xef\xbb\xbf\r\n\t ")[:1] == b"<"
+
+
+def _sections(body: bytes, start: int, end: int, boundary: str | None, quirks: Quirks) -> list[Section]:
+    """The sections between the delimiters, by the declared boundary or, failing that, by the one the body shows."""
+    spans: list[tuple[int, int]] = []
+    if boundary:
+        spans = _spans(body, start, end, b"--" + boundary.strip().encode(), quirks)
+    if not spans:
+        shown = _shown_delimiter(body, start, end)
+        if shown is None:
+            return []
+        quirks.add("boundary_mismatch" if boundary else "boundary_missing")
+        spans = _spans(body, start, end, shown, quirks)
+    if len(spans) > MAX_PARTS:
+        raise DecodeError(f"the body has more than {MAX_PARTS} parts", status=2004)
+    sections = []
+    for first, last in spans:
+        headers, content = read_block(body, first, last, quirks)
+        sections.append(Section(headers, content, last))
+    return sections
+
+
+def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
+    """The first line that begins with two dashes, whole."""
+    while start < end:
+        line_end = body.find(b"\n", start, end)
+        line_end = end if line_end < 0 else line_end
+        line = body[start:line_end].rstrip()
+        if line.startswith(b"--") and len(line) > 2:  # noqa: PLR2004  # more than the dashes
+            return line
+        start = line_end + 1
+    return None
+
+
+def _spans(body: bytes, start: int, end: int, delimiter: bytes, quirks: Quirks) -> list[tuple[int, int]]:
+    spans: list[tuple[int, int]] = []
+    opened = None
+    at = body.find(delimiter, start, end)
+    while at >= 0 and len(spans) <= MAX_PARTS:
+        after = at + len(delimiter)
+        closing = body[after : after + 2] == b"--"
+        line_end = body.find(b"\n", after, end)
+        line_end = end if line_end < 0 else line_end + 1
+        begins_line = at == start or body[at - 1 : at] == b"\n"
+        if begins_line and not body[after + 2 * closing : line_end].strip():
+            if opened is not None:
+                spans.append((opened, max(opened, _before_newline(body, at))))
+            if closing:
+                return spans
+            opened = line_end
+        at = body.find(delimiter, after, end)
+    if opened is not None:
+        quirks.add("closing_delimiter_missing")
+        spans.append((opened, end))
+    return spans
+
+
+def _before_newline(body: bytes, at: int) -> int:
+    """The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1); LF alone is read too."""
+    return at - 2 if body[at - 2 : at] == b"\r\n" else at - 1
+
+
+def _transfer_decode(data: bytes, headers: Headers, quirks: Quirks) -> bytes:
+    encoding = headers.get("content-transfer-encoding", "").strip().lower()
+    if encoding == "quoted-printable":
+        return quopri.decodestring(data)
+    if encoding != "base64":
+        return data
+    try:
+        return base64.b64decode(b"".join(data.split()), validate=True)
+    except binascii.Error:
+        quirks.add("bad_transfer_encoding")
+        return data
+
+
+def leaves(split_body: Split, quirks: Quirks) -> tuple[Part, ...]:
+    """The attachments in their order, multiparts inside multiparts flattened.
+
+    Raises DecodeError 2004 past MAX_PARTS parts or MAX_NESTING levels.
+    """
+    parts: list[Part] = []
+    for section in split_body.attachments:
+        for part in _flatten(split_body.body, section, 1, quirks):
+            parts.append(part)
+            if len(parts) > MAX_PARTS:
+                raise DecodeError(f"the message has more than {MAX_PARTS} parts", status=2004)
+    return tuple(parts)
+
+
+def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Iterator[Part]:
+    kind, parameters = section.media_type
+    if not kind.startswith("multipart/"):
+        yield _part(body, section, kind, parameters, quirks)
+        return
+    if level >= MAX_NESTING:
+        raise DecodeError(f"multiparts are nested deeper than {MAX_NESTING} levels", status=2004)
+    inner = _sections(body, section.start, section.end, parameters.get("boundary"), quirks)
+    start = bare_id(parameters.get("start"))
+    if start is not None and start not in (bare_id(s.headers.get("content-id")) for s in inner):
+        quirks.add("start_unmatched")
+    if not inner and section.end > section.start:
+        yield _part(body, section, kind, parameters, quirks)
+    for nested in inner:
+        yield from _flatten(body, nested, level + 1, quirks)
+
+
+def _part(body: bytes, section: Section, kind: str, parameters: dict[str, str], quirks: Quirks) -> Part:
+    _, disposition = read_value(section.headers.get("content-disposition", ""))
+    filename = decode_words(disposition.get("filename") or parameters.get("name") or parameters.get("filename"))
+    return Part(
+        content_type=kind,
+        data=_transfer_decode(body[section.start : section.end], section.headers, quirks),
+        charset=parameters.get("charset"),
+        filename=None if filename == "null" else filename,
+        content_id=bare_id(section.headers.get("content-id")),
+        content_location=section.headers.get("content-location", "").strip() or None,
+    )
+
+
+def container_ids(split_body: Split) -> set[str]:
+    """The Content-IDs and -Locations of the sections beside the SOAP document, containers included."""
+    names = set()
+    for section in split_body.attachments:
+        names |= {bare_id(section.headers.get(name)) or "" for name in ("content-id", "content-location")}
+    return names - {""}
