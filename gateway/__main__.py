@@ -1,0 +1,36 @@
+"""The receiver: `mm7-gateway`, or `python -m gateway`."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from gateway.app import run
+from gateway.settings import ReceiverSettings, Settings, SettingsError
+from gateway.telemetry import logs
+
+
+def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
+    """Settings → logs → run; the exit code. 2 for settings that cannot be used."""
+    try:
+        settings = kind.load()
+    except SettingsError as error:
+        sys.stderr.write("the settings cannot be used:\n")
+        sys.stderr.writelines(f"  {problem}\n" for problem in error.problems)
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        asyncio.run(program(settings))
+    except OSError as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 2
+    return 0
+
+
+def main() -> None:
+    """Entry point."""
+    sys.exit(start(ReceiverSettings, run))
+
+
+if __name__ == "__main__":
+    main()

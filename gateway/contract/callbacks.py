@@ -1,0 +1,243 @@
+"""Callbacks → events: what a provider has told us, in the users' words. Pure.
+
+Strategy: the event's id is a digest of everything that was read — account, operation, every field, every part — and of
+nothing that changes between two deliveries of the same callback (boundary, HTTP headers, time of receipt). A retry gives
+the same id, two different callbacks never do.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from gateway import mm7
+from gateway.profiles import Profile
+
+from . import addresses, times
+from .addresses import Address
+from .events import CallbackRefused, Data, DrReceived, Event, MoReceived, Part, RrReceived, UACapabilities
+
+MAX_INLINE_TEXT_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """Whose callback it is and how it came. `headers` are the HTTP request's, looked up without regard to case."""
+
+    account: str
+    profile_name: str
+    profile: Profile
+    received_at: datetime
+    headers: Mapping[str, str]
+
+    def carrier_id(self) -> str | None:
+        """What the provider's header says of the carrier, as it is."""
+        found = (self.headers.get(name) for name in self.profile.carrier_headers)
+        return next((value.strip() for value in found if value and value.strip()), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that must be in the media store before the event that refers to them is published."""
+
+    sha256: str
+    content_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """An event, and what has to be stored first."""
+
+    event: Event
+    blobs: tuple[Blob, ...]
+
+
+def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str]) -> Callback:
+    """The event of a decoded request; `url_of` tells where the store keeps a digest.
+
+    Raises mm7.DecodeError 4003 for an operation that is no callback.
+    """
+    message = decoded.message
+    build = _BUILDERS.get(message.operation)
+    if build is None:
+        request = mm7.Request(
+            operation=message.operation,
+            transaction_id=message.transaction_id,
+            namespace=message.namespace,
+            mm7_version=message.mm7_version,
+        )
+        raise mm7.DecodeError(f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks)
+    quirks = mm7.Quirks.fromkeys(decoded.quirks)
+    pairs = [_part(part, quirks, url_of) for part in decoded.parts]
+    common = {
+        "account": receipt.account,
+        "profile": receipt.profile_name,
+        "operation": message.operation,
+        "transaction_id": message.transaction_id,
+        "mm7_version": message.mm7_version,
+        "namespace": message.namespace,
+        "received_at": times.rfc3339(receipt.received_at),
+        "extensions": dict(message.extensions),
+    }
+    data, service, time = build(message, [part for part, _ in pairs], receipt, quirks, common)
+    event = Event.of(
+        data,
+        id=_id(receipt.account, message, [part for part, _ in pairs]),
+        subject=service.address if service else None,
+        time=time or common["received_at"],
+    )
+    return Callback(event, tuple(blob for _, blob in pairs if blob is not None))
+
+
+def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
+    content = [account, message.operation, message, [(part.content_type, part.sha256) for part in parts]]
+    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def _part(part: mm7.Part, quirks: mm7.Quirks, url_of: Callable[[str], str]) -> tuple[Part, Blob | None]:
+    """A part as users see it, and its bytes where the event does not hold all of them."""
+    digest = hashlib.sha256(part.data).hexdigest()
+    text, inline = None, False
+    if part.content_type.startswith("text/") and len(part.data) <= MAX_INLINE_TEXT_BYTES:
+        text, inline = part.text()
+        if not inline:
+            quirks.add("text_encoding_fallback")
+    shown = Part(
+        content_type=part.content_type,
+        charset=part.charset,
+        filename=part.filename,
+        content_id=part.content_id,
+        content_location=part.content_location,
+        bytes=len(part.data),
+        sha256=digest,
+        text=text,
+        url=None if inline else url_of(digest),
+    )
+    return shown, None if inline else Blob(digest, part.content_type, part.data)
+
+
+def _time(raw: str | None, quirks: mm7.Quirks) -> tuple[str | None, str | None]:
+    """(RFC 3339, raw text where it could not be read)."""
+    time, zoned = times.parse(raw)
+    if time is None:
+        if raw:
+            quirks.add("time_unreadable")
+        return None, raw
+    if not zoned:
+        quirks.add("time_without_zone")
+    return times.rfc3339(time), None
+
+
+def _same_named(message: mm7.Message, model: type[Data], taken: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that message and event have under the same name."""
+    return {
+        f.name: getattr(message, f.name)
+        for f in fields(message)
+        if f.name in model.model_fields and f.name not in taken
+    }
+
+
+def _ua(found: mm7.UACapabilities | None) -> UACapabilities | None:
+    return UACapabilities(ua_prof=found.ua_prof, time_stamp=found.time_stamp) if found else None
+
+
+def _address(found: mm7.Address | None) -> Address | None:
+    return addresses.from_mm7(found) if found else None
+
+
+Built = tuple[Data, Address | None, str | None]  # data, the service's own address, the provider's time
+
+
+def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401
+    if isinstance(message, mm7.SubmitReq):
+        quirks.add("submit_as_deliver")
+        identification = message.sender_identification or mm7.SenderIdentification()
+        common |= {"vaspid": identification.vaspid, "vasid": identification.vasid, "ua_capabilities": None}
+        sender = identification.sender_address
+    else:
+        common |= {"ua_capabilities": _ua(message.ua_capabilities)}
+        sender = message.sender
+    sent_at, sent_at_raw = _time(message.time_stamp, quirks)
+    plain = [part.text for part in parts if part.content_type == "text/plain" and part.text]
+    common |= {
+        "sender": _address(sender),
+        "recipients": addresses.recipients(message.recipients),
+        "priority": message.priority.lower() if message.priority else None,
+        "message_class": message.message_class.lower() if getattr(message, "message_class", None) else None,
+        "charged_party": message.charged_party.lower() if getattr(message, "charged_party", None) else None,
+        "sent_at": sent_at,
+        "sent_at_raw": sent_at_raw,
+        "carrier_id": receipt.carrier_id(),
+        "text": "\n".join(text.strip() for text in plain) or None,
+        "parts": parts,
+        "quirks": list(quirks),
+    }
+    data = MoReceived(**_same_named(message, MoReceived, common), **common)
+    return data, next((a for a in data.recipients if not a.display_only), None), sent_at
+
+
+def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any], raw_time: str | None) -> None:  # noqa: ANN401
+    reported_at, reported_at_raw = _time(raw_time, quirks)
+    common |= {
+        "sender": _address(message.sender),
+        "recipient": _address(message.recipient),
+        "raw_status": message.mm_status,
+        "reported_at": reported_at,
+        "reported_at_raw": reported_at_raw,
+        "carrier_id": receipt.carrier_id(),
+        "command_id": None,
+        "reference": None,
+        "metadata": None,
+        "quirks": list(quirks),
+    }
+
+
+def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401, ARG001
+    _report(message, receipt, quirks, common, message.date)
+    status, final = mm7.delivery_status(message.mm_status)
+    common |= {"status": status, "final": final, "status_extension": message.mm_status_extension}
+    common |= {"ua_capabilities": _ua(message.ua_capabilities)}
+    data = DrReceived(**_same_named(message, DrReceived, common), **common)
+    return data, data.sender, data.reported_at
+
+
+def _rr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401, ARG001
+    _report(message, receipt, quirks, common, message.time_stamp)
+    status, final = mm7.read_status(message.mm_status)
+    common |= {"status": status, "final": final, "status_extension": None, "ua_capabilities": None}
+    data = RrReceived(**_same_named(message, RrReceived, common), **common)
+    return data, data.sender, data.reported_at
+
+
+_BUILDERS: Mapping[str, Callable[..., Built]] = {
+    "DeliverReq": _mo,
+    "SubmitReq": _mo,
+    "DeliveryReportReq": _dr,
+    "ReadReplyReq": _rr,
+}
+
+
+def refused(error: mm7.DecodeError, receipt: Receipt, *, raw: str, digest: str) -> Event:
+    """The event of a callback that could not be used; `raw` is where the request is stored, `digest` is of its body."""
+    request = error.request or mm7.Request(namespace=None)
+    received_at = times.rfc3339(receipt.received_at)
+    data = CallbackRefused(
+        account=receipt.account,
+        profile=receipt.profile_name,
+        operation=request.operation,
+        transaction_id=request.transaction_id,
+        mm7_version=request.mm7_version,
+        namespace=request.namespace,
+        received_at=received_at,
+        quirks=list(error.quirks),
+        status_code=error.status,
+        status_text=mm7.status_text(error.status),
+        reason=error.text,
+        raw=raw,
+    )
+    event_id = hashlib.sha256(f"{receipt.account} refused {digest}".encode()).hexdigest()[:32]
+    return Event.of(data, id=event_id, subject=None, time=received_at)

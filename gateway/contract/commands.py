@@ -1,0 +1,169 @@
+"""The commands that users send: one pydantic model, read from JSON or from a CloudEvent. JSON Schema comes from it."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
+
+import orjson
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from . import addresses, times
+from .events import Problem
+
+MAX_ID_LENGTH = 255
+Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_replace"]
+OPERATIONS = get_args(Operation)
+SUPPORTED = ("submit",)
+_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+
+
+class BadCommand(Exception):
+    """A command that cannot work, with every problem by its path, and what could be read of it for the answer."""
+
+    def __init__(self, problems: list[Problem], known: Mapping[str, Any] | None = None) -> None:
+        super().__init__("; ".join(f"{p.path}: {p.problem}" if p.path else p.problem for p in problems))
+        self.problems = problems
+        self.known = known or {}
+
+
+def _address(text: str) -> str:
+    addresses.to_mm7(text)
+    return text
+
+
+def _time_or_duration(text: str) -> str:
+    if not times.is_duration(text):
+        _aware(text)
+    return text
+
+
+def _aware(text: str) -> str:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("neither an RFC 3339 time (2026-12-01T00:00:00Z) nor an ISO 8601 duration (P3D)") from None
+    if time.tzinfo is None:
+        raise ValueError("a time needs its zone, as in 2026-12-01T00:00:00Z")
+    return text
+
+
+def _base64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(f"no base64: {error}") from None
+    return text
+
+
+def _xml_safe(text: str) -> str:
+    if found := _NOT_XML.search(text):
+        raise ValueError(f"the character {found.group()!r} cannot stand in XML")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_xml_safe)]
+AddressText = Annotated[Text, Field(min_length=1, max_length=256), AfterValidator(_address)]
+TimeOrDuration = Annotated[str, AfterValidator(_time_or_duration)]
+Word = Annotated[Text, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+
+
+class CommandPart(BaseModel):
+    """One attachment: its content is exactly one of `text`, `data` (base64) and `url`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    text: str | None = None
+    data: Annotated[str, AfterValidator(_base64)] | None = None
+    url: Annotated[str, Field(pattern=r"^[a-z0-9]+://\S+$")] | None = None
+    filename: Annotated[Text, Field(min_length=1, max_length=120)] | None = None
+    content_id: Annotated[str, Field(pattern=r"^[\w.@+-]{1,120}$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_content(self) -> "CommandPart":
+        given = [name for name in ("text", "data", "url") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of text, data and url, not {' and '.join(given) or 'none'}")
+        return self
+
+
+class Command(BaseModel):
+    """Send, cancel or replace one message."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    id: Word = Field(description="Idempotency key: a second command with the same id is not sent again.")
+    operation: Operation = "submit"
+    to: list[AddressText] = []
+    cc: list[AddressText] = []
+    bcc: list[AddressText] = []
+    sender: AddressText | None = Field(None, alias="from", description="Default: the account's sender.")
+    subject: Text | None = None
+    parts: list[CommandPart] = []
+    smil: Text | None = Field("auto", description='"auto", null, or the SMIL document itself.')
+    delivery_report: bool | None = None
+    read_reply: bool | None = None
+    priority: Literal["low", "normal", "high"] | None = None
+    message_class: Literal["personal", "informational", "advertisement", "auto"] | None = None
+    expires: TimeOrDuration | None = None
+    earliest_delivery: TimeOrDuration | None = None
+    not_after: Annotated[str, AfterValidator(_aware)] | None = Field(None, description="Not sent after this time.")
+    message_id: Word | None = Field(None, description="The submit's, for operations on a submitted message.")
+    service_code: Text | None = None
+    linked_id: Word | None = None
+    charged_party: Literal["sender", "recipient", "both", "neither", "third_party"] | None = None
+    distribution_indicator: bool | None = None
+    reference: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], message_id: str | None) -> Command:
+    """Read a command: plain JSON, a structured CloudEvent, or a binary one (`ce-` headers).
+
+    A command without `id` takes the CloudEvent's, else the AMQP message_id. Raises BadCommand with every problem.
+    """
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadCommand([Problem(path="", problem=f"the body is no JSON: {error}")]) from error
+    fallback = headers.get("ce-id") or headers.get("cloudEvents:id") or message_id
+    if isinstance(found, dict) and ("specversion" in found or "cloudevents" in (content_type or "")):
+        fallback, found = found.get("id") or fallback, found.get("data")
+    if not isinstance(found, dict):
+        raise BadCommand([Problem(path="", problem="the command is no JSON object")])
+    if found.get("id") is None and fallback:
+        found = {**found, "id": str(fallback)}
+    problems = _incomplete(found)
+    try:
+        command = Command.model_validate(found)
+    except ValidationError as error:
+        raise BadCommand([*problems_of(error), *problems], found) from error
+    if problems:
+        raise BadCommand(problems, found)
+    return command
+
+
+def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
+    """What no single field can tell."""
+    operation = found.get("operation", "submit")
+    if operation in OPERATIONS and operation not in SUPPORTED:
+        return [Problem(path="operation", problem=f"{operation} is not supported yet; {', '.join(SUPPORTED)} is")]
+    if operation == "submit" and not any(found.get(role) for role in ("to", "cc", "bcc")):
+        return [Problem(path="to", problem="a submit needs a recipient in to, cc or bcc")]
+    return []
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """pydantic's errors as path and sentence."""
+    return [
+        Problem(path=path_of(e["loc"]), problem=e["msg"].removeprefix("Value error, "))
+        for e in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+
+
+def path_of(location: tuple[int | str, ...]) -> str:
+    """("parts", 1, "url") → `parts[1].url`."""
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")

@@ -1,0 +1,44 @@
+"""Times as providers write them → UTC, and UTC as we write it (RFC 3339)."""
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+_SINGLE_DIGITS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([T ].*)")
+_DURATION = re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
+
+
+def parse(text: str | None) -> tuple[datetime | None, bool]:
+    """(time in UTC, whether it named a zone). (None, False) for what cannot be read.
+
+    Reads ISO 8601 in its extended and basic forms, single-digit months and days, and RFC 822 dates.
+    """
+    if not text:
+        return None, False
+    padded = _SINGLE_DIGITS.sub(lambda m: f"{m[1]}-{m[2]:0>2}-{m[3]:0>2}{m[4]}", text.strip())
+    if padded.isdecimal() and len(padded) == 14:  # noqa: PLR2004  # 20240703210241, which some MMSCs write
+        padded = f"{padded[:8]}T{padded[8:]}"
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        try:
+            time = read(padded)
+        except (ValueError, TypeError, OverflowError):
+            continue
+        return _utc(time)
+    return None, False
+
+
+def _utc(time: datetime) -> tuple[datetime | None, bool]:
+    try:
+        return (time.astimezone(UTC), True) if time.tzinfo else (time.replace(tzinfo=UTC), False)
+    except (ValueError, OverflowError):  # year 1 with a positive offset, year 9999 with a negative one
+        return None, False
+
+
+def rfc3339(time: datetime) -> str:
+    """`2014-04-14T16:15:23.414Z`."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def is_duration(text: str) -> bool:
+    """Whether a text is an ISO 8601 duration (`P3D`, `PT1H30M`)."""
+    return _DURATION.fullmatch(text) is not None

@@ -1,0 +1,58 @@
+"""What the accounts of one provider have in common, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from gateway import mm7
+
+# The namespace that goes with an MM7Version: the first schema whose version list names it (TS 23.140 schemas).
+NAMESPACES: Mapping[str, str] = {
+    "5.3.0": mm7.SCHEMA + "REL-5-MM7-1-2",
+    "5.5.0": mm7.SCHEMA + "REL-5-MM7-1-3",
+    "5.6.0": mm7.SCHEMA + "REL-5-MM7-1-3",
+    "5.8.0": mm7.SCHEMA + "REL-5-MM7-1-4",
+    "5.10.0": mm7.SCHEMA + "REL-6-MM7-1-2",
+    "6.3.0": mm7.SCHEMA + "REL-6-MM7-1-0",
+    "6.4.0": mm7.SCHEMA + "REL-6-MM7-1-1",
+    "6.5.0": mm7.SCHEMA + "REL-6-MM7-1-2",
+    "6.6.0": mm7.SCHEMA + "REL-6-MM7-1-3",
+    "6.8.0": mm7.SCHEMA + "REL-6-MM7-1-4",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One provider.
+
+    `temporary`: status codes after which the same request may succeed later. `permanent`: codes that stand against
+    the rule of their class. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
+    `callback_answer`: the response to a SubmitReq that delivers a message. `max_body_bytes`: of a submit, whole.
+    """
+
+    title: str
+    mm7_version: str = "6.8.0"
+    namespaces: Mapping[str, str] = field(default_factory=lambda: NAMESPACES)
+    carrier_headers: tuple[str, ...] = ()
+    temporary: frozenset[int] = frozenset({3000, 4006})
+    permanent: frozenset[int] = frozenset({3001, 3002, 3003, 3004})
+    partial: frozenset[int] = frozenset({1100})
+    numbers: Literal["digits", "e164"] = "digits"
+    max_recipients: int | None = None
+    max_parts: int | None = None
+    max_body_bytes: int | None = None
+    smil_required: bool = False
+    sender_element: Literal["ShortCode", "Number"] = "ShortCode"
+    quoted_soap_action: bool = False
+
+    def namespace(self, mm7_version: str) -> str | None:
+        """The namespace of an MM7Version at this provider; None where the provider does not know it."""
+        return self.namespaces.get(mm7_version)
+
+    def is_temporary(self, code: int | None) -> bool:
+        """Whether a refusal with this status may pass later; an unknown code goes by its class (TS 23.140 §8.7.8)."""
+        if code in self.temporary:
+            return True
+        if code in self.permanent:
+            return False
+        return mm7.status_class(code) == 3000 and 3000 in self.temporary  # noqa: PLR2004  # the class of server errors

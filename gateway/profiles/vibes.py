@@ -1,0 +1,17 @@
+"""Vibes: their developer pages. Their "5.5.0" is MM7Version 5.3.0 in the namespace REL-5-MM7-1-2."""
+
+from gateway import mm7
+
+from .profile import Profile
+
+PROFILE = Profile(
+    title="Vibes",
+    mm7_version="6.8.0",
+    namespaces={"5.3.0": mm7.REL_5_1_2, "6.8.0": mm7.REL_6_1_4},
+    # Their own "Retryable?" column: 3000 and 4005 (platform capacity reached).
+    temporary=frozenset({3000, 4005}),
+    permanent=frozenset({3003, 3500}),
+    numbers="e164",
+    max_recipients=1,
+    max_body_bytes=1024 * 1024,
+)

@@ -1,0 +1,162 @@
+"""Settings: environment variables MM7_… over a TOML file named by MM7_CONFIG. Read once, in __main__.
+
+Strategy: every problem is reported at once, each with the setting's name, its value and what to do.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from gateway.accounts import Account, Port, Positive, Secret
+from gateway.contract.commands import path_of
+
+_NAME = re.compile(r"[a-z0-9-]+")
+_SECRETS = {"password", "vaspid", "amqp_url", "state_url"}
+
+
+class SettingsError(Exception):
+    """Settings that cannot be used; one line a problem."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _media_default() -> str:
+    return f"file://{Path.cwd()}/.run/media"
+
+
+def _state_default() -> str:
+    return f"sqlite:///{Path.cwd()}/.run/state.db"
+
+
+class Settings(BaseSettings):
+    """All settings of both programs and of the mm7 tool."""
+
+    model_config = SettingsConfigDict(env_prefix="MM7_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    amqp_url: Secret = Field(SecretStr("amqp://guest:guest@127.0.0.1:5672/"), description="The broker.")
+    http_host: str = Field("127.0.0.1", description="Where callbacks are received.")
+    http_port: Port = 8080
+    reuse_port: bool = Field(default=False, description="Several receivers may share the port of one host.")
+    admin_host: str = Field("127.0.0.1", description="/livez /readyz /metrics")
+    admin_port: Port | None = Field(None, description="Default: 8081, of the worker 8082.")
+    answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")
+    body_within: Positive = Field(5.0, description="Seconds for a callback's body to arrive; then 408.")
+    max_body_bytes: Annotated[int, Field(ge=1024)] = Field(10 * 1024 * 1024, description="Larger callbacks: 413.")
+    spool_dir: str = Field(".run/spool", description="Not used yet: while the broker is away, callbacks get 503.")
+    media_url: str = Field(default_factory=_media_default, description="file://, s3://, gs://, az:// or memory://")
+    state_url: Secret = Field(default_factory=lambda: SecretStr(_state_default()), description="Not used yet.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["json", "console"] | None = Field(None, description="Default: console on a terminal, else json.")
+    accounts: Mapping[str, Account] = Field({}, description="The connections to providers, by name.", validate_default=True)
+
+    @field_validator("amqp_url")
+    @classmethod
+    def _amqp(cls, value: SecretStr) -> SecretStr:
+        if not re.match(r"amqps?://[^/\s]+", value.get_secret_value()):
+            raise ValueError("not a broker's URL: write amqp://user:password@host:5672/vhost, or amqps://")
+        return value
+
+    @field_validator("media_url")
+    @classmethod
+    def _media(cls, value: str) -> str:
+        if value.partition("://")[0] not in ("file", "s3", "gs", "az", "memory"):
+            raise ValueError("not a media store: write file:///folder, s3://bucket, gs://bucket, az://… or memory://")
+        return value
+
+    @field_validator("accounts", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        if bad := [name for name in value if not _NAME.fullmatch(name)]:
+            raise ValueError(f"account names are of a-z, 0-9 and -: rename {', '.join(bad)}")
+        return {name: {**one, "name": name} if isinstance(one, Mapping) else one for name, one in value.items()}
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _own_paths(cls, value: Mapping[str, Account]) -> Mapping[str, Account]:
+        paths = [account.callback_path.rstrip("/") for account in value.values()]
+        if doubled := sorted({path for path in paths if paths.count(path) > 1}):
+            raise ValueError(f"two accounts have the path {', '.join(doubled)}: give each its own")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # not a source of ours
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment over TOML; nothing else."""
+        toml = os.environ.get("MM7_CONFIG")
+        files = (TomlConfigSettingsSource(settings_cls, toml_file=toml),) if toml else ()
+        return (init_settings, env_settings, *files)
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:  # noqa: ANN401  # any setting, by its name
+        """Read environment and file. Raises SettingsError."""
+        config = os.environ.get("MM7_CONFIG")
+        if config and not Path(config).is_file():
+            raise SettingsError([f"MM7_CONFIG = {config!r}: no such file; name a TOML file, or unset it"])
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise SettingsError([_problem(dict(e)) for e in error.errors(include_url=False)]) from None
+        except ValueError as error:  # TOML that is none, JSON in a variable that is none
+            cause = error.__cause__ or error
+            raise SettingsError([f"{config or 'environment'}: {error} ({cause})"]) from None
+
+
+class ReceiverSettings(Settings):
+    """The receiver's: it needs accounts, and each must say who may call."""
+
+    @field_validator("accounts", mode="before")
+    @classmethod
+    def _callable(cls, value: object) -> object:
+        if not isinstance(value, Mapping):
+            return value
+        if not value:
+            raise ValueError("no account: name a TOML file with [accounts.<name>] in MM7_CONFIG")
+        return {name: {"inbound": {}, **one} if isinstance(one, Mapping) else one for name, one in value.items()}
+
+
+class WorkerSettings(Settings):
+    """The worker's: it needs an account that it can send through."""
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _sending(cls, value: Mapping[str, Account]) -> Mapping[str, Account]:
+        if not any(account.outbound for account in value.values()):
+            raise ValueError("no account can send: give one an [accounts.<name>.outbound] with the provider's url")
+        return value
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One line: the setting, its value, what to do."""
+    location = error["loc"]
+    name = path_of(location)
+    if len(location) == 1:
+        name = f"MM7_{location[0]}".upper()
+    value = error["input"]
+    secret = _SECRETS & {str(step) for step in location}
+    if secret or isinstance(value, (Mapping, list)) or error["type"] == "missing":
+        return f"{name}: {_sentence(error)}"
+    return f"{name} = {value!r}: {_sentence(error)}"
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "missing: add it"
+    if error["type"] == "extra_forbidden":
+        return "no such setting: mend its spelling, or remove it"
+    text = str(error["msg"]).removeprefix("Value error, ")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,1 @@
+"""The durable places beside the broker."""

@@ -1,0 +1,104 @@
+"""The media store: blobs under their SHA-256, through obstore (file, S3, GCS, Azure, memory behind one API).
+
+Strategy: content-addressed, so keeping is idempotent and two writers of one blob cannot disagree; a blob is kept before
+the event that refers to it, so an orphan blob is the worst that a crash leaves behind. Files are fsynced, because what
+is acknowledged must survive the machine, not just the process.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from gateway.contract.callbacks import Blob
+
+SCHEMES = ("file", "s3", "gs", "az", "memory")
+
+
+class MediaUnavailable(Exception):
+    """The store cannot keep or give a blob just now."""
+
+
+class MediaNotFound(Exception):
+    """The URL names nothing in this store."""
+
+
+class MediaStore:
+    """A store at `url`; blobs are `<url>/<two digits>/<sha256>`."""
+
+    def __init__(self, url: str) -> None:
+        self._folder: Path | None = None
+        if urlsplit(url).scheme == "file":
+            self._folder = Path(unquote(urlsplit(url).path)).absolute()
+            self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
+            self.url = self._folder.as_uri()
+        else:
+            self._store = cast("ObjectStore", from_url(url))
+            self.url = url.rstrip("/") if urlsplit(url).path.strip("/") else f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+
+    def url_of(self, sha256: str) -> str:
+        """Where a blob is, or will be."""
+        return f"{self.url}/{_key(sha256)}"
+
+    async def keep(self, blobs: Iterable[Blob]) -> None:
+        """Store blobs; returns when all of them are safe. Raises MediaUnavailable."""
+        results = await asyncio.gather(*(self._keep(blob) for blob in blobs), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _keep(self, blob: Blob) -> None:
+        try:
+            await obstore.put_async(self._store, _key(blob.sha256), blob.data, mode="create")
+        except AlreadyExistsError:
+            pass
+        except (BaseError, OSError) as error:
+            raise MediaUnavailable(f"the media store {self.url} cannot keep a blob: {_first_line(error)}") from error
+        if self._folder is not None:
+            try:
+                await asyncio.to_thread(_sync, self._folder / _key(blob.sha256))
+            except OSError as error:
+                raise MediaUnavailable(f"the media store {self.url} cannot be synced: {error.strerror}") from error
+
+    async def get(self, url: str) -> bytes:
+        """The bytes under a URL that `url_of` gave. Raises MediaNotFound or MediaUnavailable."""
+        key = url.removeprefix(f"{self.url}/")
+        if key == url or ".." in key:
+            raise MediaNotFound(f"{url} is not in the media store {self.url}")
+        try:
+            result = await obstore.get_async(self._store, key)
+            return bytes(await result.bytes_async())
+        except FileNotFoundError:
+            raise MediaNotFound(f"nothing is stored under {url}") from None
+        except (BaseError, OSError) as error:
+            raise MediaUnavailable(f"the media store {self.url} cannot be read: {_first_line(error)}") from error
+
+    async def check(self) -> None:
+        """Whether a blob can be kept and read back. Raises MediaUnavailable or MediaNotFound."""
+        probe = Blob("00" * 32, "text/plain", b"mm7 check")
+        await self.keep([probe])
+        await self.get(self.url_of(probe.sha256))
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"
+
+
+def _sync(path: Path) -> None:
+    """A new file is safe when its bytes and its folder's entry for it are."""
+    for target in (path, path.parent):
+        descriptor = os.open(target, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,58 @@
+"""Logs: structlog, one JSON object a line on standard output; on a terminal, lines for people.
+
+Strategy: ours go straight through structlog; those of the libraries come through the standard library's root logger
+and the same last steps, so that all lines have the same keys.
+"""
+
+import logging
+import sys
+from typing import Any, Literal, cast
+
+import orjson
+import structlog
+
+Format = Literal["json", "console"]
+
+
+def configure(level: str, style: Format | None) -> None:
+    """Set up both kinds of loggers; `style` None means: console on a terminal, else json."""
+    chosen = style or ("console" if sys.stdout.isatty() else "json")
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = [structlog.dev.ConsoleRenderer()]
+    if chosen == "json":
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
+    handler.setFormatter(formatter)
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    # These two tell at length of what `broker.lost` and `broker.unreachable` say in one line.
+    for name in ("aiormq", "aio_pika"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _dumps(value: object, **_: object) -> str:
+    return orjson.dumps(value, default=str).decode()
+
+
+def masked(number: str | None) -> str | None:
+    """A phone number as logs show it: its last two digits."""
+    return None if number is None else "…" + number[-2:] if len(number) > 8 else number  # noqa: PLR2004  # short codes whole
+
+
+def get() -> structlog.typing.FilteringBoundLogger:
+    """The logger."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger())
