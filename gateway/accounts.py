@@ -38,7 +38,9 @@ def _resolve(value: object) -> object:
         try:
             return Path(value[5:]).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ValueError(f"the file {value[5:]} cannot be read ({error.strerror}): mend its path or rights") from None
+            raise ValueError(
+                f"the file {value[5:]} cannot be read ({error.strerror}): mend its path or rights"
+            ) from None
     return value
 
 
@@ -120,7 +122,9 @@ class Account(_Model):
             namespaces = profiles.load(profile_name).namespaces
             if version not in namespaces:
                 known = ", ".join(namespaces)
-                raise ValueError(f"mm7_version {version} has no namespace at {profile_name}: use {known}, or set this too")
+                raise ValueError(
+                    f"mm7_version {version} has no namespace at {profile_name}: use {known}, or set this too"
+                )
         return value
 
     @property

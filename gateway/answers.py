@@ -1,7 +1,7 @@
 """HTTP answers to callbacks (the table of them is in the README).
 
-Strategy: one answer is made of an HTTP status and, for all that concerns MM7, the SOAP response that echoes the request.
-Pure: `mm7 decode` shows the same answers as the receiver gives.
+Strategy: one answer is made of an HTTP status and, for all that concerns MM7, the SOAP response that echoes the
+request. Pure: `mm7 decode` shows the same answers as the receiver gives.
 """
 
 from collections.abc import Mapping
@@ -35,6 +35,16 @@ def _soap(account: Account, request: mm7.Request | None, code: int, text: str | 
         mm7_version=asked.mm7_version or account.version_written,
     )
     return mm7.encode(mm7.response(asked, code, text, message_id=message_id)).body
+
+
+def echo(message: mm7.Message) -> mm7.Request:
+    """What an answer to a message has to repeat."""
+    return mm7.Request(
+        operation=message.operation,
+        transaction_id=message.transaction_id,
+        namespace=message.namespace,
+        mm7_version=message.mm7_version,
+    )
 
 
 def accepted(account: Account, request: mm7.Request, message_id: str) -> Answer:

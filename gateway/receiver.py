@@ -73,7 +73,7 @@ class Receiver:
         account = self._accounts.get(request.path.rstrip("/"))
         refusal = self._refuse_at_the_door(request, account)
         if refusal is None:
-            assert account is not None  # noqa: S101  # an unknown path was refused
+            assert account is not None  # an unknown path was refused
             body = await self._body(request)
             if isinstance(body, bytes):
                 return await self._take_in_time(account, request, body)
@@ -83,7 +83,9 @@ class Receiver:
         log.warning("callback.turned_away", account=name, path=request.path, status=int(refusal.http_status))
         return refusal
 
-    def _refuse_at_the_door(self, request: web.Request, account: Account | None) -> Answer | None:
+    def _refuse_at_the_door(  # noqa: PLR0911  # a row of the table of answers each
+        self, request: web.Request, account: Account | None
+    ) -> Answer | None:
         """404, 405, 403, 401, 415 or 413, from the head of the request alone."""
         if account is None:
             return answers.plain(HTTPStatus.NOT_FOUND, "no account receives callbacks here")
@@ -146,7 +148,7 @@ class Receiver:
     async def _take(
         self, account: Account, receipt: Receipt, request: web.Request, body: bytes, facts: dict[str, object]
     ) -> Answer:
-        """decode → event → media → publish → answer: the five steps behind a 200."""
+        """Decode → event → media → publish → answer: the five steps behind a 200."""
         try:
             decoded, callback = await self._read(request.headers.get("Content-Type"), body, receipt)
         except mm7.DecodeError as error:
@@ -157,9 +159,11 @@ class Receiver:
         await self._publish(event, request.headers)
         for quirk in event.data.quirks:
             self._metrics.quirks.labels(account.name, quirk).inc()
-        return answers.accepted(account, _echo(decoded.message), event.id)
+        return answers.accepted(account, answers.echo(decoded.message), event.id)
 
-    async def _read(self, content_type: str | None, body: bytes, receipt: Receipt) -> tuple[mm7.Decoded, callbacks.Callback]:
+    async def _read(
+        self, content_type: str | None, body: bytes, receipt: Receipt
+    ) -> tuple[mm7.Decoded, callbacks.Callback]:
         def read() -> tuple[mm7.Decoded, callbacks.Callback]:
             decoded = mm7.decode(content_type, body)
             return decoded, callbacks.from_mm7(decoded, receipt, self._media.url_of)
@@ -197,15 +201,6 @@ class Receiver:
         await self._publisher.publish(message, within=self._settings.answer_within)
 
 
-def _echo(message: mm7.Message) -> mm7.Request:
-    return mm7.Request(
-        operation=message.operation,
-        transaction_id=message.transaction_id,
-        namespace=message.namespace,
-        mm7_version=message.mm7_version,
-    )
-
-
 def _as_file(request: web.Request, body: bytes) -> bytes:
     """The request as it came, for `mm7 decode --http`; without what would give credentials away."""
     lines = [f"{request.method} {request.path_qs} HTTP/1.1"]
@@ -229,7 +224,7 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
         await site.stop()
         # The runner's own clean-up cuts off bodies that are still arriving: wait for the handlers first.
         deadline = asyncio.get_running_loop().time() + settings.body_within + settings.answer_within
-        while receiver.in_flight and asyncio.get_running_loop().time() < deadline:
+        while receiver.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a counter, while draining
             await asyncio.sleep(0.05)
     finally:
         await runner.cleanup()

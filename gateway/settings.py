@@ -53,8 +53,12 @@ class Settings(BaseSettings):
     media_url: str = Field(default_factory=_media_default, description="file://, s3://, gs://, az:// or memory://")
     state_url: Secret = Field(default_factory=lambda: SecretStr(_state_default()), description="Not used yet.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    log_format: Literal["json", "console"] | None = Field(None, description="Default: console on a terminal, else json.")
-    accounts: Mapping[str, Account] = Field({}, description="The connections to providers, by name.", validate_default=True)
+    log_format: Literal["json", "console"] | None = Field(
+        None, description="Default: console on a terminal, else json."
+    )
+    accounts: Mapping[str, Account] = Field(
+        {}, description="The connections to providers, by name.", validate_default=True
+    )
 
     @field_validator("amqp_url")
     @classmethod
@@ -102,7 +106,7 @@ class Settings(BaseSettings):
         return (init_settings, env_settings, *files)
 
     @classmethod
-    def load(cls, **given: Any) -> Self:  # noqa: ANN401  # any setting, by its name
+    def load(cls, **given: Any) -> Self:  # any setting, by its name
         """Read environment and file. Raises SettingsError."""
         config = os.environ.get("MM7_CONFIG")
         if config and not Path(config).is_file():

@@ -1,8 +1,8 @@
 """Callbacks → events: what a provider has told us, in the users' words. Pure.
 
 Strategy: the event's id is a digest of everything that was read — account, operation, every field, every part — and of
-nothing that changes between two deliveries of the same callback (boundary, HTTP headers, time of receipt). A retry gives
-the same id, two different callbacks never do.
+nothing that changes between two deliveries of the same callback (boundary, HTTP headers, time of receipt). A retry
+gives the same id, two different callbacks never do.
 """
 
 import hashlib
@@ -70,17 +70,20 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
             namespace=message.namespace,
             mm7_version=message.mm7_version,
         )
-        raise mm7.DecodeError(f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks)
-    quirks = mm7.Quirks.fromkeys(decoded.quirks)
+        raise mm7.DecodeError(
+            f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks
+        )
+    quirks = mm7.Quirks(dict.fromkeys(decoded.quirks))
     pairs = [_part(part, quirks, url_of) for part in decoded.parts]
-    common = {
+    received_at = times.rfc3339(receipt.received_at)
+    common: dict[str, Any] = {
         "account": receipt.account,
         "profile": receipt.profile_name,
         "operation": message.operation,
         "transaction_id": message.transaction_id,
         "mm7_version": message.mm7_version,
         "namespace": message.namespace,
-        "received_at": times.rfc3339(receipt.received_at),
+        "received_at": received_at,
         "extensions": dict(message.extensions),
     }
     data, service, time = build(message, [part for part, _ in pairs], receipt, quirks, common)
@@ -88,7 +91,7 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
         data,
         id=_id(receipt.account, message, [part for part, _ in pairs]),
         subject=service.address if service else None,
-        time=time or common["received_at"],
+        time=time or received_at,
     )
     return Callback(event, tuple(blob for _, blob in pairs if blob is not None))
 
@@ -152,7 +155,7 @@ def _address(found: mm7.Address | None) -> Address | None:
 Built = tuple[Data, Address | None, str | None]  # data, the service's own address, the provider's time
 
 
-def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401
+def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:
     if isinstance(message, mm7.SubmitReq):
         quirks.add("submit_as_deliver")
         identification = message.sender_identification or mm7.SenderIdentification()
@@ -180,7 +183,7 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
     return data, next((a for a in data.recipients if not a.display_only), None), sent_at
 
 
-def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any], raw_time: str | None) -> None:  # noqa: ANN401
+def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any], raw_time: str | None) -> None:
     reported_at, reported_at_raw = _time(raw_time, quirks)
     common |= {
         "sender": _address(message.sender),
@@ -196,7 +199,7 @@ def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str
     }
 
 
-def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401, ARG001
+def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.date)
     status, final = mm7.delivery_status(message.mm_status)
     common |= {"status": status, "final": final, "status_extension": message.mm_status_extension}
@@ -205,7 +208,7 @@ def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
     return data, data.sender, data.reported_at
 
 
-def _rr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ANN401, ARG001
+def _rr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.time_stamp)
     status, final = mm7.read_status(message.mm_status)
     common |= {"status": status, "final": final, "status_extension": None, "ua_capabilities": None}

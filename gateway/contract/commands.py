@@ -157,7 +157,7 @@ def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
 
 
 def problems_of(error: ValidationError) -> list[Problem]:
-    """pydantic's errors as path and sentence."""
+    """Pydantic's errors as path and sentence."""
     return [
         Problem(path=path_of(e["loc"]), problem=e["msg"].removeprefix("Value error, "))
         for e in error.errors(include_url=False, include_input=False, include_context=False)

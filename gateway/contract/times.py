@@ -16,7 +16,7 @@ def parse(text: str | None) -> tuple[datetime | None, bool]:
     if not text:
         return None, False
     padded = _SINGLE_DIGITS.sub(lambda m: f"{m[1]}-{m[2]:0>2}-{m[3]:0>2}{m[4]}", text.strip())
-    if padded.isdecimal() and len(padded) == 14:  # noqa: PLR2004  # 20240703210241, which some MMSCs write
+    if padded.isdecimal() and len(padded) == 14:  # 20240703210241, which some MMSCs write
         padded = f"{padded[:8]}T{padded[8:]}"
     for read in (datetime.fromisoformat, parsedate_to_datetime):
         try:

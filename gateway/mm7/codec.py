@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lxml import etree
 
@@ -54,9 +55,7 @@ def decode(content_type: str | None, body: bytes) -> Decoded:
         pieces = split.split(content_type, body, quirks)
         envelope = soap.open_envelope(soap.parse(pieces.root, pieces.charset, quirks), quirks)
         request = _identify(envelope, quirks)
-        if "xml_recovered" in quirks and soap.is_cut_off(pieces.root):
-            raise DecodeError("the envelope is cut off", status=2007)
-        message = _read(envelope, request, quirks)
+        message = _read(envelope, request, pieces.root, quirks)
         parts = split.leaves(pieces, quirks)
     except DecodeError as error:
         raise DecodeError(error.text, status=error.status, request=request, quirks=tuple(quirks)) from error
@@ -101,14 +100,16 @@ def _version(payload: etree._Element) -> str | None:
     return next(((text or "").strip() or None for text in found), None)
 
 
-def _read(envelope: soap.Envelope, request: Request, quirks: Quirks) -> Message:
+def _read(envelope: soap.Envelope, request: Request, root: bytes, quirks: Quirks) -> Message:
+    if "xml_recovered" in quirks and soap.is_cut_off(root):
+        raise DecodeError("the envelope is cut off", status=2007)
     cls = MESSAGES.get(request.operation or "")
     if cls is None:
         raise DecodeError(f"the operation {request.operation} is not supported", status=4003)
-    identity = {"transaction_id": request.transaction_id, "namespace": request.namespace}
+    identity: dict[str, Any] = {"transaction_id": request.transaction_id, "namespace": request.namespace}
     if envelope.fault is not None:
         return _read_fault(envelope, cls, identity, quirks)
-    assert envelope.payload is not None  # noqa: S101  # _identify has found the operation in it
+    assert envelope.payload is not None  # _identify has found the operation in it
     message = reader.read(envelope.payload, cls, quirks, **identity)
     missing = [name for name in _INDISPENSABLE.get(cls.__name__, ()) if getattr(message, name) is None]
     if missing:
@@ -116,7 +117,7 @@ def _read(envelope: soap.Envelope, request: Request, quirks: Quirks) -> Message:
     return message
 
 
-def _read_fault(envelope: soap.Envelope, cls: type[Message], identity: dict[str, str | None], quirks: Quirks) -> Message:
+def _read_fault(envelope: soap.Envelope, cls: type[Message], identity: dict[str, Any], quirks: Quirks) -> Message:
     """A Fault with an MM7 message in its detail, or with anything else, which is read as RSErrorRsp."""
     code, text = soap.fault_strings(envelope.fault)
     if envelope.payload is None or soap.local_name(envelope.payload.tag).lower() not in _BY_NAME:

@@ -45,12 +45,12 @@ class Element:
         return self.renamed.get(release, self.name)
 
 
-def element(name: str, kind: Kind = "text", **more: Any) -> Any:  # noqa: ANN401  # it stands as a dataclass default
+def element(name: str, kind: Kind = "text", **more: Any) -> Any:  # it stands as a dataclass default
     """A dataclass field that is read from and written to the element `name`; None where it is absent."""
     return field(default=None, metadata={"mm7": Element(name, kind, **more)})
 
 
-def required_group(name: str, group: type) -> Any:  # noqa: ANN401  # as above
+def required_group(name: str, group: type) -> Any:  # as above
     """A nested value that is never None: an absent element is read as the group without any values."""
     return field(default_factory=group, metadata={"mm7": Element(name, "group", required=True, group=group)})
 

@@ -78,8 +78,8 @@ def read_value(value: str) -> tuple[str, dict[str, str]]:
             text = text[:-1]
         if name.endswith("*"):  # RFC 2231: charset'language'percent-encoded
             charset, _, encoded = text.replace("''", "'", 1).partition("'") if "'" in text else ("utf-8", "", text)
-            name, text = name[:-1], _percent_decode(encoded, charset)
-        parameters.setdefault(name.lower(), text)
+            text = _percent_decode(encoded, charset)
+        parameters.setdefault(name.lower().rstrip("*"), text)
     return head.strip().lower(), parameters
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from .elements import REL_6_1_4, element, required_group
 from .values import (
-    Content,
     Address,
+    Content,
     Recipients,
     ReplyCharging,
     SenderIdentification,

@@ -85,7 +85,7 @@ def boolean(text: str | None, quirks: Quirks) -> bool | None:
 def integer(text: str | None, quirks: Quirks) -> int | None:
     """Digits; None, with a quirk, for anything else."""
     stripped = (text or "").strip()
-    if stripped.isdecimal() and len(stripped) < 10:  # noqa: PLR2004  # int() of a megabyte of digits is an attack
+    if stripped.isdecimal() and len(stripped) < 10:  # int() of a megabyte of digits is an attack
         return int(stripped)
     if stripped:
         quirks.add("value_unreadable")
@@ -135,7 +135,7 @@ def _merge(one: Recipients, two: Recipients) -> Recipients:
 
 def _read_attributes(node: etree._Element, element: Element, quirks: Quirks) -> object:
     """A value whose fields are XML attributes; prefixed ones (`mm7:href`) count too."""
-    assert element.group is not None  # noqa: S101  # the table gives every attributes element its class
+    assert element.group is not None  # the table gives every attributes element its class
     given = {local_name(name).lower(): text for name, text in node.attrib.items()}
     values: dict[str, Any] = {}
     for attribute, spec in elements(element.group):
@@ -145,7 +145,7 @@ def _read_attributes(node: etree._Element, element: Element, quirks: Quirks) -> 
 
 
 def _read_group(node: etree._Element, element: Element, quirks: Quirks) -> object:
-    assert element.group is not None  # noqa: S101  # as above
+    assert element.group is not None  # as above
     values, _ = read_children(node, element.group, quirks)
     return element.group(**values)
 

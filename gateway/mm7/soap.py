@@ -17,7 +17,7 @@ SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 MAX_ENVELOPE_BYTES = 256 * 1024  # lxml caps neither siblings nor attributes; the largest seen in the wild is 6 KiB
 
 _TYPOGRAPHIC = re.compile("[“”„‟]")
-_ATTRIBUTE = re.compile("=\\s*[“”„‟\"]([^“”„‟\"<>]*)[“”„‟\"]")
+_ATTRIBUTE = re.compile('=\\s*[“”„‟"]([^“”„‟"<>]*)[“”„‟"]')
 _TAG = re.compile(r"<[^<>]*>")
 _BARE_AMPERSAND = re.compile(r"&(?!(?:\w+|#\d+|#x[0-9a-fA-F]+);)")
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>\s*")
@@ -57,9 +57,9 @@ def local_name(tag: object) -> str:
     return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
 
 
-def namespace_of(tag: str) -> str | None:
+def namespace_of(tag: object) -> str | None:
     """The namespace of a tag, without the blanks that some senders leave round it; None where there is none."""
-    return tag[1:].partition("}")[0].strip() or None if tag.startswith("{") else None
+    return tag[1:].partition("}")[0].strip() or None if isinstance(tag, str) and tag.startswith("{") else None
 
 
 def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:

@@ -118,7 +118,7 @@ def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
         line_end = body.find(b"\n", start, end)
         line_end = end if line_end < 0 else line_end
         line = body[start:line_end].rstrip()
-        if line.startswith(b"--") and len(line) > 2:  # noqa: PLR2004  # more than the dashes
+        if line.startswith(b"--") and len(line) > 2:  # more than the dashes
             return line
         start = line_end + 1
     return None

@@ -39,10 +39,11 @@ def _fault(body: etree._Element, message: ErrorRsp) -> etree._Element:
     return etree.SubElement(fault, "detail")
 
 
-def write_children(parent: etree._Element, value: object, namespace: str | None) -> None:
+def write_children(parent: etree._Element, value: Any, namespace: str | None) -> None:
     """The fields of a message or group as children, in the schema's order."""
     release = release_of(namespace)
-    for attribute, element in elements(type(value)):
+    cls: type = type(value)
+    for attribute, element in elements(cls):
         content = getattr(value, attribute)
         name = element.name_in(release)
         if content is not None and name is not None:
@@ -92,9 +93,10 @@ def _write_recipients(parent: etree._Element, namespace: str | None, name: str, 
             _write_addresses(holder, namespace, role, *addresses)
 
 
-def _write_attributes(parent: etree._Element, namespace: str | None, name: str, value: object) -> None:
+def _write_attributes(parent: etree._Element, namespace: str | None, name: str, value: Any) -> None:
     node = _child(parent, namespace, name)
-    for attribute, element in elements(type(value)):
+    cls: type = type(value)
+    for attribute, element in elements(cls):
         content = getattr(value, attribute)
         if content is not None:
             node.set(element.name, _plain(content))
@@ -113,4 +115,3 @@ WRITERS: Mapping[str, Callable[[etree._Element, str | None, str, Any], None]] = 
     "attributes": _write_attributes,
     "group": _write_group,
 }
-

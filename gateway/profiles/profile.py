@@ -27,7 +27,8 @@ class Profile:
 
     `temporary`: status codes after which the same request may succeed later. `permanent`: codes that stand against
     the rule of their class. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
-    `callback_answer`: the response to a SubmitReq that delivers a message. `max_body_bytes`: of a submit, whole.
+    `max_body_bytes`: of a submit, whole. `smil_auto`: whether a SMIL document is made for a command that leaves it to
+    us; where a provider takes one attachment only, it would be one too many.
     """
 
     title: str
@@ -39,11 +40,9 @@ class Profile:
     partial: frozenset[int] = frozenset({1100})
     numbers: Literal["digits", "e164"] = "digits"
     max_recipients: int | None = None
-    max_parts: int | None = None
     max_body_bytes: int | None = None
     smil_required: bool = False
-    sender_element: Literal["ShortCode", "Number"] = "ShortCode"
-    quoted_soap_action: bool = False
+    smil_auto: bool = True
 
     def namespace(self, mm7_version: str) -> str | None:
         """The namespace of an MM7Version at this provider; None where the provider does not know it."""
@@ -55,4 +54,4 @@ class Profile:
             return True
         if code in self.permanent:
             return False
-        return mm7.status_class(code) == 3000 and 3000 in self.temporary  # noqa: PLR2004  # the class of server errors
+        return mm7.status_class(code) == 3000 and 3000 in self.temporary  # the class of server errors

@@ -14,4 +14,5 @@ PROFILE = Profile(
     numbers="e164",
     max_recipients=1,
     max_body_bytes=1024 * 1024,
+    smil_auto=False,
 )

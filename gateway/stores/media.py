@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -33,18 +32,16 @@ class MediaStore:
     """A store at `url`; blobs are `<url>/<two digits>/<sha256>`."""
 
     def __init__(self, url: str) -> None:
-        self._folder: Path | None = None
-        if urlsplit(url).scheme == "file":
-            self._folder = Path(unquote(urlsplit(url).path)).absolute()
+        self.url = _normalised(url)
+        self._folder = Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
+        if self._folder is not None:
             self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
-            self.url = self._folder.as_uri()
         else:
-            self._store = cast("ObjectStore", from_url(url))
-            self.url = url.rstrip("/") if urlsplit(url).path.strip("/") else f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+            self._store = from_url(self.url)
 
     def url_of(self, sha256: str) -> str:
         """Where a blob is, or will be."""
-        return f"{self.url}/{_key(sha256)}"
+        return location(self.url, sha256)
 
     async def keep(self, blobs: Iterable[Blob]) -> None:
         """Store blobs; returns when all of them are safe. Raises MediaUnavailable."""
@@ -84,6 +81,19 @@ class MediaStore:
         probe = Blob("00" * 32, "text/plain", b"mm7 check")
         await self.keep([probe])
         await self.get(self.url_of(probe.sha256))
+
+
+def location(url: str, sha256: str) -> str:
+    """Where a store at `url` keeps a blob."""
+    return f"{_normalised(url)}/{_key(sha256)}"
+
+
+def _normalised(url: str) -> str:
+    """The URL that blobs' own begin with: files absolute and percent-encoded, no slash at the end."""
+    parts = urlsplit(url)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path)).absolute().as_uri()
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
 def _key(sha256: str) -> str:

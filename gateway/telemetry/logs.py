@@ -50,7 +50,7 @@ def _dumps(value: object, **_: object) -> str:
 
 def masked(number: str | None) -> str | None:
     """A phone number as logs show it: its last two digits."""
-    return None if number is None else "…" + number[-2:] if len(number) > 8 else number  # noqa: PLR2004  # short codes whole
+    return None if number is None else "…" + number[-2:] if len(number) > 8 else number  # short codes whole
 
 
 def get() -> structlog.typing.FilteringBoundLogger:

@@ -1,0 +1,191 @@
+"""A private, real RabbitMQ node: loopback only, its own data, name, cookie and ports; and its faults, for the tests."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import installation
+from guard import Guarded
+from handshake import rabbitmq_version
+from installation import Installation
+from problems import NoServer, StartFailed
+from rundir import RUN_DIR, NodeDir, allowed_sources, free_ports
+
+START_WITHIN, STOP_WITHIN = 60.0, 20.0
+MEMORY_BYTES = 1 << 30
+CONFIG = f"""\
+vm_memory_high_watermark.absolute = {MEMORY_BYTES}
+disk_free_limit.absolute = 50MB
+log.console = true
+log.console.level = info
+log.file = false
+"""
+LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+
+
+class RabbitNode:
+    """One node. It may be stopped or killed and started again, on the same ports with the same data."""
+
+    def __init__(self, server: Installation, run_dir: Path = RUN_DIR) -> None:
+        self._server = server
+        self._epmd_program = server.epmd
+        self._dir = NodeDir(run_dir, "rabbitmq")
+        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.version = ""
+        self._vm: Guarded | None = None
+        self._epmd: Guarded | None = None
+        self._env = self._environment()
+        self._prepare()
+
+    @classmethod
+    def create(cls, run_dir: Path = RUN_DIR, sources: Sequence[str] | None = None) -> Self:
+        """A node of the first server that is there; `NoServer` lists what was tried."""
+        tried = []
+        for source in sources or allowed_sources():
+            if source in {"installed", "packages"}:
+                try:
+                    return cls(installation.find(source, run_dir), run_dir)
+                except NoServer as problem:
+                    tried.append(f"{source}: {problem}")
+        raise NoServer("; ".join(tried) or "MM7_SETUP_SOURCES allows neither installed nor packages")
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def data_dir(self) -> Path:
+        return self._dir.path
+
+    @property
+    def origin(self) -> str:
+        return self._server.origin
+
+    def start(self) -> None:
+        """Return when a client can connect; `StartFailed` after a minute or when the node gives up."""
+        self._start_epmd()
+        self._vm = self._guarded("rabbitmq", [self._server.program("rabbitmq-server")])
+        deadline = time.monotonic() + START_WITHIN
+        while not (version := rabbitmq_version(self.url)):
+            if not self._vm.alive or time.monotonic() > deadline:
+                tail = self._vm.log_tail()
+                self.kill()
+                raise StartFailed(f"the RabbitMQ node in {self.data_dir} did not start; its log ends:\n{tail}")
+            time.sleep(0.05)
+        self.version = version
+
+    def stop(self) -> None:
+        """End the node as an administrator would."""
+        if self._vm:
+            self.resume()  # a frozen node would not hear it
+            self._vm.terminate(STOP_WITHIN)
+        self._stop_epmd()
+
+    def kill(self) -> None:
+        """End the node as a power cut would, but for the disk's own memory."""
+        if self._vm:
+            self._vm.kill()
+        self._stop_epmd()
+
+    def destroy(self) -> None:
+        """End the node and remove its data; a kill does, since nobody will read the data."""
+        self.kill()
+        self._dir.remove()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+    def ctl(self, *args: str, timeout: float = 30) -> str:
+        """What `rabbitmqctl` prints for `args`; about half a second a call."""
+        command = [self._server.program("rabbitmqctl"), "--quiet", *args]
+        done = subprocess.run(
+            command,
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def alarm(self, on: bool) -> None:  # noqa: FBT001 - alarm(True) reads as it should
+        """Raise or clear the memory alarm: while it is on, publishers are blocked."""
+        self.ctl("set_vm_memory_high_watermark", *(["0.000001"] if on else ["absolute", str(MEMORY_BYTES)]))
+
+    def close_connections(self, reason: str = "closed by a test") -> None:
+        self.ctl("close_all_connections", reason)
+
+    def pause(self) -> None:
+        """Freeze the node: its connections stay open and nothing answers."""
+        if self._vm:
+            self._vm.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._vm:
+            self._vm.signal(signal.SIGCONT)
+
+    def _guarded(self, name: str, command: Sequence[str]) -> Guarded:
+        return Guarded(name, command, folder=self.data_dir, env=self._env)
+
+    def _start_epmd(self) -> None:
+        """In the foreground and ours: the one that Erlang would start by itself stays behind as a daemon."""
+        if self._epmd and self._epmd.alive:
+            return
+        name = self.data_dir / "epmd"  # by this name, so that its command line says whose it is
+        self._epmd = self._guarded("epmd", [str(name), "-port", str(self._epmd_port), "-address", "127.0.0.1"])
+
+    def _stop_epmd(self) -> None:
+        if self._epmd:
+            self._epmd.kill()
+            self._epmd = None
+
+    def _prepare(self) -> None:
+        (self.data_dir / "epmd").symlink_to(self._epmd_program)
+        (self.data_dir / "rabbitmq.conf").write_text(CONFIG)
+        (self.data_dir / "enabled_plugins").write_text("[].\n")
+
+    def _environment(self) -> dict[str, str]:
+        """All that makes the node private; whatever the user has set for another RabbitMQ is left out."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_")) and k != "NOTIFY_SOCKET"}
+        folder = str(self.data_dir)
+        return {
+            **kept,
+            **self._server.env,
+            "LC_ALL": "C.UTF-8",
+            "HOME": folder,  # the Erlang cookie's place
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_NODENAME": f"mm7-{self._dir.unique}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": f"{folder}/data",
+            "RABBITMQ_LOG_BASE": f"{folder}/log",
+            "RABBITMQ_CONFIG_FILE": f"{folder}/rabbitmq.conf",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": f"{folder}/advanced.config",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": f"{folder}/enabled_plugins",
+            "RABBITMQ_GENERATED_CONFIG_DIR": f"{folder}/config",
+            "RABBITMQ_PID_FILE": f"{folder}/rabbitmq.pid",
+            "RABBITMQ_CONF_ENV_FILE": f"{folder}/rabbitmq-env.conf",  # never there, so not the one in /etc
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{LOOPBACK} -start_epmd false -mm7 folder {folder}",
+            "RABBITMQ_CTL_ERL_ARGS": f"{LOOPBACK} -start_epmd false",
+            "RABBITMQ_CTL_DIST_PORT_MIN": "0",  # any port: ten fixed ones would be shared by all nodes
+            "RABBITMQ_CTL_DIST_PORT_MAX": "0",
+            "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "very_short",  # the default, none, doubles the time to start
+            "RUNNING_UNDER_SYSTEMD": "true",  # the script then becomes the virtual machine: one process to signal
+        }

@@ -1,0 +1,118 @@
+"""A private, real Redis (or Valkey) server: loopback only, nothing kept unless asked for."""
+
+import os
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import packages
+from guard import Guarded
+from handshake import redis_version
+from problems import NoServer, StartFailed
+from rundir import RUN_DIR, NodeDir, allowed_sources, free_ports
+
+START_WITHIN, STOP_WITHIN = 20.0, 10.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A redis-server, where it comes from, and the libraries it needs beside the system's."""
+
+    origin: str
+    path: str
+    env: dict[str, str] = field(default_factory=dict)
+
+
+def find(source: str, run_dir: Path) -> Program:
+    """The server of `source`, "installed" or "packages"; `NoServer` says why there is none."""
+    if source == "packages":
+        root = packages.unpacked(run_dir, packages.REDIS)
+        libraries = {"LD_LIBRARY_PATH": packages.library_path(root)}
+        return Program("from Debian packages", str(root / packages.REDIS.program), libraries)
+    path = shutil.which("redis-server") or shutil.which("valkey-server")
+    if path is None:
+        raise NoServer("no redis-server on this machine")
+    return Program("installed", path)
+
+
+class RedisNode:
+    """One server. It may be stopped or killed and started again, on the same port."""
+
+    def __init__(self, program: Program, run_dir: Path = RUN_DIR, *, appendonly: bool = False) -> None:
+        self._program = program
+        self._appendonly = appendonly
+        self._dir = NodeDir(run_dir, "redis")
+        (self.port,) = free_ports(1)
+        self.version = ""
+        self._server: Guarded | None = None
+
+    @classmethod
+    def create(cls, run_dir: Path = RUN_DIR, sources: Sequence[str] | None = None, *, appendonly: bool = False) -> Self:
+        """A server of the first program that is there; `NoServer` lists what was tried."""
+        tried = []
+        for source in sources or allowed_sources():
+            if source in {"installed", "packages"}:
+                try:
+                    return cls(find(source, run_dir), run_dir, appendonly=appendonly)
+                except NoServer as problem:
+                    tried.append(f"{source}: {problem}")
+        raise NoServer("; ".join(tried) or "MM7_SETUP_SOURCES allows neither installed nor packages")
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def data_dir(self) -> Path:
+        return self._dir.path
+
+    @property
+    def origin(self) -> str:
+        return self._program.origin
+
+    def start(self) -> None:
+        """Return when it answers PING; `StartFailed` when it does not."""
+        env = {**os.environ, **self._program.env}
+        self._server = Guarded("redis", self._command(), folder=self.data_dir, env=env)
+        deadline = time.monotonic() + START_WITHIN
+        while not (version := redis_version(self.url)):
+            if not self._server.alive or time.monotonic() > deadline:
+                tail = self._server.log_tail()
+                self.kill()
+                raise StartFailed(f"the Redis in {self.data_dir} did not start; its log ends:\n{tail}")
+            time.sleep(0.02)
+        self.version = version
+
+    def stop(self) -> None:
+        if self._server:
+            self._server.terminate(STOP_WITHIN)
+
+    def kill(self) -> None:
+        if self._server:
+            self._server.kill()
+
+    def destroy(self) -> None:
+        self.kill()
+        self._dir.remove()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.destroy()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.destroy()
+
+    def _command(self) -> list[str]:
+        program = self.data_dir / "redis-server"  # by this name, so that its command line says whose it is
+        if not program.is_symlink():
+            program.symlink_to(self._program.path)
+        appendonly = "yes" if self._appendonly else "no"
+        options = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.data_dir), "appendonly": appendonly}
+        return [str(program), *(word for key, value in options.items() for word in (f"--{key}", value)), "--save", ""]

@@ -1,0 +1,105 @@
+"""What became of a command → events. Pure."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from gateway.accounts import Account
+
+from . import addresses, submission, times
+from .commands import BadCommand, Command
+from .events import Event, MtAccepted, MtRefused, MtUnknown, Outcome, Problem
+
+Type = Literal["mt.accepted", "mt.refused", "mt.unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """The end of a command. `reason` is for refused and unknown ones, `details` for refused ones."""
+
+    type: Type
+    attempts: int
+    at: datetime
+    reason: str = ""
+    details: tuple[Problem, ...] = ()
+    status_code: int | None = None
+    status_text: str | None = None
+    message_id: str | None = None
+    partial: bool = False
+    transaction_id: str | None = None
+    mm7_version: str | None = None
+    namespace: str | None = None
+    quirks: tuple[str, ...] = ()
+
+
+def event(command: Command, account: Account, result: Result) -> Event:
+    """The outcome event of a command that could be read."""
+    sender = submission.sender_of(command, account)
+    known: dict[str, Any] = {
+        "operation": command.operation,
+        "command_id": command.id,
+        "reference": command.reference,
+        "metadata": command.metadata,
+        "recipients": submission.recipients_of(command),
+    }
+    return _event(account, known, result, command.id, _service(sender))
+
+
+def bad_command(error: BadCommand, account: Account, result: Result, body: bytes) -> Event:
+    """The refusal of a command that could not be read; what is known of it is given back."""
+    found = error.known
+    command_id = _text(found.get("id"))
+    metadata = found.get("metadata")
+    known: dict[str, Any] = {
+        "operation": _text(found.get("operation")) or "submit",
+        "command_id": command_id,
+        "reference": _text(found.get("reference")),
+        "metadata": metadata if isinstance(metadata, dict) else None,
+        "recipients": [],
+    }
+    identity = command_id or hashlib.sha256(body).hexdigest()
+    return _event(account, known, result, identity, _service(_text(found.get("from"))))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _service(sender: str | None) -> str | None:
+    try:
+        return addresses.from_mm7(addresses.to_mm7(sender)).address if sender else None
+    except ValueError:
+        return None
+
+
+def _event(account: Account, known: Mapping[str, Any], result: Result, identity: str, subject: str | None) -> Event:
+    data = _data(account, known, result)
+    digest = hashlib.sha256(f"{account.name} {identity} {known['operation']} {result.type}".encode()).hexdigest()
+    return Event.of(data, id=digest[:32], subject=subject, time=times.rfc3339(result.at))
+
+
+def _data(account: Account, known: Mapping[str, Any], result: Result) -> Outcome:
+    common: dict[str, Any] = {
+        **known,
+        "account": account.name,
+        "profile": account.profile_name,
+        "transaction_id": result.transaction_id,
+        "mm7_version": result.mm7_version,
+        "namespace": result.namespace,
+        "received_at": times.rfc3339(result.at),
+        "quirks": list(result.quirks),
+        "message_id": result.message_id,
+        "status_code": result.status_code,
+        "status_text": result.status_text,
+        "partial": result.partial,
+        "attempts": result.attempts,
+    }
+    match result.type:
+        case "mt.accepted":
+            return MtAccepted(**common)
+        case "mt.refused":
+            return MtRefused(**common, reason=result.reason, details=list(result.details))
+        case "mt.unknown":
+            return MtUnknown(**common, reason=result.reason)

@@ -1,0 +1,27 @@
+"""`mm7 encode`: the HTTP request that the worker would send for a command."""
+
+from gateway import outbound
+from gateway.accounts import Account
+from gateway.contract import commands, submission
+from gateway.contract.commands import BadCommand
+from gateway.contract.events import Problem
+from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
+
+DRY_RUN = Account.model_validate(
+    {"name": "dry-run", "profile": "generic", "outbound": {"url": "http://mmsc.example/mm7"}}
+)
+
+
+async def encode(body: bytes, account: Account, media_url: str) -> bytes:
+    """Head and body, byte for byte. Raises BadCommand with every problem."""
+    command = commands.parse(body, None, {}, None)
+    contents = []
+    for number, part in enumerate(command.parts):
+        content = submission.inline_content(part)
+        if content is None:
+            try:
+                content = await MediaStore(media_url).get(part.url or "")
+            except (MediaNotFound, MediaUnavailable) as error:
+                raise BadCommand([Problem(path=f"parts[{number}].url", problem=str(error))]) from error
+        contents.append(content)
+    return outbound.build(command, account, contents).as_file()

@@ -1,0 +1,68 @@
+"""A captured HTTP message in a file: head and body, as a proxy, a browser or a provider's documentation shows it.
+
+Strategy: lines are headers until the blank line; where that is missing, until the first line that begins a body
+(`<` or `--`). Folded headers are unfolded, and a head that stands twice counts once: documentation has both. The body
+is all the rest, whatever Content-Length says.
+"""
+
+import re
+from dataclasses import dataclass
+
+from multidict import CIMultiDict
+
+_START = re.compile(r"(?:[A-Z]+ \S+ HTTP/\d(?:\.\d)?|HTTP/\d(?:\.\d)? \d{3}\b.*)")
+_STATUS = re.compile(r"HTTP/\S+ (\d{3})")
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpFile:
+    """`status` is None for a request."""
+
+    start: str
+    headers: CIMultiDict[str]
+    body: bytes
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of a response."""
+        match = _STATUS.match(self.start)
+        return int(match[1]) if match else None
+
+
+def parse(data: bytes) -> HttpFile:
+    """Read a whole HTTP message. Raises ValueError for what does not begin with a request or status line."""
+    position, start = 0, ""
+    headers: CIMultiDict[str] = CIMultiDict()
+    last = None
+    while position < len(data):
+        end = data.find(b"\n", position)
+        end = len(data) if end < 0 else end + 1
+        line = data[position:end].decode("utf-8", "replace").rstrip("\r\n")
+        if not start and not line.strip():
+            position = end
+            continue
+        if _START.fullmatch(line):
+            start, last = line, None
+            headers.clear()
+        elif not start:
+            raise ValueError("the file does not begin with a request line (POST / HTTP/1.1) or a status line")
+        elif not line.strip():
+            return HttpFile(start, headers, data[end:])
+        elif line[0] in " \t" and last:
+            headers[last] = f"{headers[last]} {line.strip()}"
+        elif (match := _HEADER.fullmatch(line)) and not line.startswith("--"):
+            last = match[1]
+            headers[last] = match[2].rstrip()
+        else:
+            return HttpFile(start, headers, data[position:])
+        position = end
+    if not start:
+        raise ValueError("the file is empty")
+    return HttpFile(start, headers, b"")
+
+
+def of_body(body: bytes, content_type: str | None) -> HttpFile:
+    """A body that was captured without its head, as a request."""
+    headers: CIMultiDict[str] = CIMultiDict({"Content-Type": content_type} if content_type else {})
+    return HttpFile("POST / HTTP/1.1", headers, body)

@@ -1,0 +1,41 @@
+"""Events in one line for people."""
+
+from typing import Any
+
+
+def line(event: dict[str, Any]) -> str:
+    """`14:03:51 mo.received sinch-us  from 15553199144: "Hello", 2 parts …`"""
+    data = event["data"]
+    return f"{event['time'][11:19]} {event['type']:<16} {data['account']:<12} {_facts(event['type'], data)}"
+
+
+def _facts(kind: str, data: dict[str, Any]) -> str:
+    if kind == "mo.received":
+        parts = ", ".join(f"{p['content_type']} {size(p['bytes'])}" for p in data["parts"])
+        text = f' "{data["text"]}"' if data["text"] else ""
+        return f"from {_address(data['sender'])}:{text} [{parts or 'no parts'}]{_quirks(data)}"
+    if kind in ("dr.received", "rr.received"):
+        final = "final" if data["final"] else "not final"
+        return f"to {_address(data['recipient'])}: {data['status']} ({final}), message {data['message_id']}"
+    if kind == "callback.refused":
+        return f"{data['status_code']} {data['reason']}; kept in {data['raw']}"
+    facts = f"command {data['command_id']}"
+    if kind == "mt.accepted":
+        return f"{facts}: message {data['message_id']}, status {data['status_code']}"
+    problems = "; ".join(
+        f"{p['path']}: {p['problem']}" if p["path"] else p["problem"] for p in data.get("details") or []
+    )
+    return f"{facts}: {data['reason']}{' — ' + problems if problems else ''}"
+
+
+def _address(address: dict[str, Any] | None) -> str:
+    return address["address"] if address else "?"
+
+
+def _quirks(data: dict[str, Any]) -> str:
+    return f" quirks: {', '.join(data['quirks'])}" if data["quirks"] else ""
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count} bytes" if count < 10_000 else f"{count / 1000:.0f} kB"  # where digits tire

@@ -1,0 +1,62 @@
+"""The worker's wiring: plain code, everything handed on by argument."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+
+from gateway import admin, app, broker, signals
+from gateway.accounts import Account
+from gateway.broker import Connection, Consumer, Publisher
+from gateway.settings import Settings
+from gateway.stores.media import MediaStore
+from gateway.telemetry import logs
+from gateway.telemetry.metrics import Metrics
+
+from . import provider
+from .memory import Memory
+from .submit import Submitter
+
+WORKER_ADMIN_PORT = 8082
+GRACE_SECONDS = 25.0  # under the 30 s that init systems and orchestrators give before they kill
+
+
+async def run(settings: Settings) -> None:
+    """Consume commands until SIGTERM or SIGINT, then finish those under way and end."""
+    log = logs.get()
+    stop = signals.stop_event()
+    metrics, memory = Metrics(), Memory()
+    media = MediaStore(settings.media_url)
+    url, objects = settings.amqp_url.get_secret_value(), app.topology(settings)
+    accounts = [account for account in settings.accounts.values() if account.outbound]
+    draining = False
+    async with AsyncExitStack() as stack:
+        # Two connections: what goes wrong with a publish must not take the consumers along.
+        publishing = await stack.enter_async_context(Connection(url, "mm7-worker publish", objects))
+        consuming = await stack.enter_async_context(Connection(url, "mm7-worker consume", objects))
+        publisher = Publisher(publishing, observe=metrics.publish_seconds.observe)
+        session = await stack.enter_async_context(provider.make_session())
+        admin.watch_broker(metrics, publishing, consuming)
+
+        def reasons() -> list[str]:
+            return (["draining"] if draining else []) + admin.broker_reasons(publishing, consuming)
+
+        admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
+        admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, reasons))
+
+        def consumer(account: Account) -> Consumer:
+            assert account.outbound is not None  # selected above
+            post = partial(provider.submit, session, profile=account.profile, timeout=account.outbound.timeout)
+            submitter = Submitter(account, app.delays(account), post, publisher, media, metrics, memory)
+            queue = broker.mt_queue(account.name)
+            return Consumer(consuming, queue, account.outbound.concurrency, submitter.handle)
+
+        consumers = [consumer(account) for account in accounts]
+        for each in consumers:
+            await each.start()
+        log.info("worker.consuming", accounts=[account.name for account in accounts], admin_port=admin_port)
+        await stop.wait()
+        draining = True
+        log.info("worker.draining", in_flight=sum(each.in_flight for each in consumers))
+        # Cancel the consumers, finish the work and acknowledge it; only then close session and connections.
+        await asyncio.gather(*(each.stop(GRACE_SECONDS) for each in consumers))
+    log.info("worker.ended")
