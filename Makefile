@@ -1,0 +1,39 @@
+# Every target sets up what it needs: .venv from requirements.lock, and a broker (see README, "What set-up does").
+PYTHON ?= python3
+BIN := .venv/bin
+SERVICES := $(BIN)/python deploy/setup/services.py
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test check bench format lock setup
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: setup ## The main job on real input, end to end, in a minute; leaves nothing running
+	@$(SERVICES) run -- $(BIN)/mm7 demo
+
+run: setup ## Receiver, worker and simulated providers, until Ctrl-C
+	@$(SERVICES) run -- $(BIN)/mm7 demo --stay
+
+test: setup ## Every test, those against a real RabbitMQ and a real Redis included
+	@$(SERVICES) run --redis -- $(BIN)/pytest --cov --cov-report=term $(PYTEST)
+
+check: setup ## Lint, format, types, import rules
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup ## The benchmarks: ratios to floors measured in the same run
+	@$(SERVICES) run -- $(BIN)/python -m tests.bench
+
+format: setup ## Let the formatter and the safe fixes have their way
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format
+
+lock: setup ## requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
+	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+
+setup:
+	@bash deploy/setup/venv.sh
