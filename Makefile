@@ -27,9 +27,10 @@ check: setup ## Lint, format, types, import rules
 bench: setup ## The benchmarks: ratios to floors measured in the same run
 	@$(SERVICES) run -- $(BIN)/python -m tests.bench
 
-format: setup ## Let the formatter and the safe fixes have their way
+format: setup ## The formatter, the safe fixes, the tables of the README
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
+	@$(BIN)/python -m gateway.tools.tables README.md
 
 lock: setup ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \

@@ -42,7 +42,7 @@ class Settings(BaseSettings):
 
     amqp_url: Secret = Field(SecretStr("amqp://guest:guest@127.0.0.1:5672/"), description="The broker.")
     http_host: str = Field("127.0.0.1", description="Where callbacks are received.")
-    http_port: Port = 8080
+    http_port: Port = Field(8080, description="0 is any free one.")
     reuse_port: bool = Field(default=False, description="Several receivers may share the port of one host.")
     admin_host: str = Field("127.0.0.1", description="/livez /readyz /metrics")
     admin_port: Port | None = Field(None, description="Default: 8081, of the worker 8082.")

@@ -5,11 +5,13 @@ checked against every part.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 
+from .errors import EncodeError
 from .parts import Part
 
-ROOT_ID = "soap-start"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def join(root: bytes, content_id: str, parts: Sequence[Part]) -> tuple[str, bytes]:
@@ -34,8 +36,14 @@ def join(root: bytes, content_id: str, parts: Sequence[Part]) -> tuple[str, byte
 
 
 def _part_head(part: Part) -> str:
+    values = (part.content_type, part.charset, part.filename, part.content_id, part.content_location)
+    for value in values:
+        if value and _CONTROL.search(value):  # a line break would begin a header of its own
+            raise EncodeError(f"a part's header cannot hold {value!r}")
     parameters = f"; charset={part.charset}" if part.charset else ""
-    parameters += f'; name="{part.filename}"' if part.filename else ""
+    if part.filename:
+        escaped = part.filename.replace("\\", "\\\\").replace('"', '\\"')
+        parameters += f'; name="{escaped}"'
     lines = [f"Content-Type: {part.content_type}{parameters}", "Content-Transfer-Encoding: binary"]
     if part.content_id:
         lines.append(f"Content-ID: <{part.content_id}>")

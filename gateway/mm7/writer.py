@@ -20,6 +20,14 @@ _DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 def write(message: Message) -> bytes:
     """The SOAP document of a message. Raises EncodeError for a value that XML cannot hold."""
+    try:
+        envelope = _envelope(message)
+    except ValueError as error:
+        raise EncodeError(f"{message.operation} has a character that XML cannot hold") from error
+    return _DECLARATION + etree.tostring(envelope, encoding="UTF-8", xml_declaration=False)
+
+
+def _envelope(message: Message) -> etree._Element:
     envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap-env": SOAP})
     if message.transaction_id is not None:
         header = etree.SubElement(envelope, f"{{{SOAP}}}Header")
@@ -29,7 +37,7 @@ def write(message: Message) -> bytes:
     parent = _fault(body, message) if isinstance(message, ErrorRsp) else body
     payload = _child(parent, message.namespace, message.operation)
     write_children(payload, message, message.namespace)
-    return _DECLARATION + etree.tostring(envelope, encoding="UTF-8", xml_declaration=False)
+    return envelope
 
 
 def _fault(body: etree._Element, message: ErrorRsp) -> etree._Element:
