@@ -107,7 +107,7 @@ def command_line(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").replace("\0", " ")
     except OSError:
-        if sys.platform == "linux":
+        if Path("/proc/self").exists():
             return ""
     shown = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return shown.stdout
