@@ -11,7 +11,7 @@ from gateway.telemetry import logs
 
 
 def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any, None]]) -> int:
-    """Settings → logs → run; the exit code. 2 for settings that cannot be used."""
+    """Settings → logs → run; the exit code. 2 for settings that cannot be used, 130 for a second Ctrl-C."""
     try:
         settings = kind.load()
     except SettingsError as error:
@@ -21,9 +21,11 @@ def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any
     logs.configure(settings.log_level, settings.log_format)
     try:
         asyncio.run(program(settings))
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a port that is taken, an address that is none
         sys.stderr.write(f"cannot start: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

@@ -5,7 +5,7 @@ A secret may be written `env:NAME` or `file:PATH`; it is resolved here and never
 
 import os
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -15,6 +15,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     SecretStr,
     ValidationInfo,
     field_validator,
@@ -24,8 +25,6 @@ from pydantic import (
 from gateway import profiles
 from gateway.profiles import Profile
 
-_DELAY = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-
 
 def _resolve(value: object) -> object:
     """`env:NAME` and `file:PATH` → the secret itself."""
@@ -33,25 +32,45 @@ def _resolve(value: object) -> object:
         name = value[4:]
         if name not in os.environ:
             raise ValueError(f"the environment variable {name} is not set: set it, or write the secret itself")
-        return os.environ[name]
+        value = os.environ[name]
     if isinstance(value, str) and value.startswith("file:") and not value.startswith("file://"):
+        path = value[5:]
         try:
-            return Path(value[5:]).read_text(encoding="utf-8").strip()
+            value = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
-            raise ValueError(
-                f"the file {value[5:]} cannot be read ({error.strerror}): mend its path or rights"
-            ) from None
+            raise ValueError(f"the file {path} cannot be read ({error.strerror}): mend its path or rights") from None
+    if not value:
+        raise ValueError("empty: anybody could know it")
     return value
 
 
-def _delay(text: str) -> str:
-    if not _DELAY.fullmatch(text):
-        raise ValueError('not a delay: write a number with ms, s, m or h, as in "10s"')
-    return text
+def _network(value: object) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(str(value))
+    except ValueError:
+        raise ValueError('not a network: write it as in "203.0.113.0/24", one host as in "203.0.113.7/32"') from None
+
+
+def _matching(pattern: str, otherwise: str) -> AfterValidator:
+    """What a text has to look like; `otherwise` says what is wrong and what to do."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(otherwise)
+        return text
+
+    return AfterValidator(check)
 
 
 Secret = Annotated[SecretStr, BeforeValidator(_resolve)]
-DelayText = Annotated[str, AfterValidator(_delay)]
+DelayText = Annotated[
+    str, _matching(r"[1-9]\d{0,7}(ms|s|m|h)", 'not a delay: write a whole number with ms, s, m or h, as in "10s"')
+]
+Name = Annotated[str, _matching(r"[a-z0-9-]{1,100}", "a name is of a-z, 0-9 and -, 100 at most: rename the account")]
+Username = Annotated[str, _matching(r"[^:]+", "a username has no colon (RFC 7617) and is not empty")]
+UrlPath = Annotated[str, _matching(r"/\S*", 'not a path: begin it with / and leave no blanks, as in "/mm7/sinch"')]
+HttpUrl = Annotated[str, _matching(r"https?://[^\s/]\S*", "not a provider's URL: write https://host/path")]
+Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Positive = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -63,14 +82,14 @@ class _Model(BaseModel):
 class Credential(_Model):
     """One pair of Basic credentials."""
 
-    username: str
+    username: Username
     password: Secret
 
 
 class Inbound(_Model):
     """Who may send callbacks."""
 
-    networks: list[IPv4Network | IPv6Network] = []
+    networks: list[Network] = []
     basic: list[Credential] = []
     open: bool = False
 
@@ -84,7 +103,7 @@ class Inbound(_Model):
 class Outbound(_Model):
     """How messages are submitted to the provider."""
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    url: HttpUrl
     vaspid: Secret | None = None
     vasid: str | None = None
     sender: str | None = None
@@ -97,13 +116,13 @@ class Outbound(_Model):
 
 
 class Account(_Model):
-    """One connection to a provider. `name` is the key it stands under."""
+    """One connection to a provider. `name` is the key it stands under; it becomes a part of queues' names."""
 
-    name: str = ""
+    name: Name
     profile_name: Annotated[str, Field(alias="profile")]
     mm7_version: str | None = None
     namespace: Annotated[str | None, Field(validate_default=True)] = None
-    path: Annotated[str, Field(pattern=r"^/\S*$")] | None = None
+    path: UrlPath | None = None
     inbound: Inbound | None = None
     outbound: Outbound | None = None
 

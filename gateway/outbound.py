@@ -6,7 +6,7 @@ Content-Length always, never chunked: Sinch answers 2500 to a request without it
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway import __version__, mm7
 from gateway.accounts import Account
@@ -33,9 +33,9 @@ class HttpRequest:
 
 def build(command: Command, account: Account, contents: Sequence[bytes]) -> HttpRequest:
     """The request of a command. Raises BadCommand for what the account or its profile does not allow."""
-    message, parts = submission.to_mm7(command, account, contents)
+    message, attached = submission.to_mm7(command, account, contents)
     try:
-        encoded = mm7.encode(message, parts)
+        encoded = mm7.encode(message, attached)
     except mm7.EncodeError as error:
         raise BadCommand([Problem(path="", problem=str(error))]) from error
     limit = account.profile.max_body_bytes
@@ -43,16 +43,22 @@ def build(command: Command, account: Account, contents: Sequence[bytes]) -> Http
         text = f"the message has {len(encoded.body)} bytes, {account.profile.title} takes {limit} at most"
         raise BadCommand([Problem(path="parts", problem=text)])
     assert account.outbound is not None  # to_mm7 has refused an account without one
+    parts = urlsplit(account.outbound.url)
+    userinfo, _, host = parts.netloc.rpartition("@")
     headers = {
-        "Host": urlsplit(account.outbound.url).netloc.rpartition("@")[2],
+        "Host": host,
         "User-Agent": f"mm7-gateway/{__version__}",
         "Accept": "text/xml, application/xml, multipart/related",
         "SOAPAction": '""',
         "Content-Type": encoded.content_type,
         "Content-Length": str(len(encoded.body)),
     }
-    if account.outbound.basic:
-        basic = account.outbound.basic
-        pair = f"{basic.username}:{basic.password.get_secret_value()}".encode()
-        headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-    return HttpRequest(account.outbound.url, headers, encoded.body)
+    if basic := account.outbound.basic:
+        headers["Authorization"] = _basic(f"{basic.username}:{basic.password.get_secret_value()}")
+    elif userinfo:
+        headers["Authorization"] = _basic(unquote(userinfo))
+    return HttpRequest(parts._replace(netloc=host).geturl(), headers, encoded.body)
+
+
+def _basic(pair: str) -> str:
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"

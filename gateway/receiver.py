@@ -6,8 +6,10 @@ cannot be stored is answered 503, so that the provider keeps it and comes again.
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Protocol
@@ -31,6 +33,7 @@ from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 LARGE_BYTES = 64 * 1024  # decoding more than this would hold up the event loop noticeably
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context §3.2
 _PRIVATE_HEADERS = {"authorization", "proxy-authorization", "cookie"}
 
 log = logs.get()
@@ -123,82 +126,101 @@ class Receiver:
         """The deadline, the metrics and the one log line round `_take`."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        receipt = Receipt(
-            account=account.name,
-            profile_name=account.profile_name,
-            profile=account.profile,
-            received_at=datetime.now(UTC),
-            headers=request.headers,
-        )
-        facts: dict[str, object] = {"account": account.name, "bytes": len(body)}
-        reason = f"not stored within {self._settings.answer_within:g} s"
+        taking = _Taking(account, request, body, datetime.now(UTC))
         try:
             async with asyncio.timeout(self._settings.answer_within):
-                answer = await self._take(account, receipt, request, body, facts)
-        except (TimeoutError, PublishFailed, MediaUnavailable) as error:
-            answer = answers.unavailable(account, None)
-            facts["reason"] = reason if isinstance(error, TimeoutError) else str(error)
+                answer = await self._take(taking)
+        except (PublishFailed, MediaUnavailable) as error:
+            answer = taking.unavailable(str(error))
+        except TimeoutError:
+            answer = taking.unavailable(f"not stored within {self._settings.answer_within:g} s")
+        except Exception as error:  # a bug of ours must not cost the message: the provider keeps it
+            log.exception("callback.crashed", account=account.name)
+            answer = taking.unavailable(f"internal error: {type(error).__name__}")
         seconds = clock() - began
-        self._metrics.callbacks.labels(account.name, facts.get("operation", ""), answer.outcome).inc()
+        operation = str(taking.facts.get("operation"))
+        known = operation if operation in mm7.MESSAGES else ""  # a label is no place for whatever was sent
+        self._metrics.callbacks.labels(account.name, known, answer.outcome).inc()
         self._metrics.answer_seconds.labels(account.name).observe(seconds)
         level = log.info if answer.outcome == "accepted" else log.warning
-        level(f"callback.{answer.outcome}", **facts, status=int(answer.http_status), ms=round(seconds * 1000, 1))
+        level(f"callback.{answer.outcome}", **taking.facts, status=int(answer.http_status), ms=round(seconds * 1000, 1))
         return answer
 
-    async def _take(
-        self, account: Account, receipt: Receipt, request: web.Request, body: bytes, facts: dict[str, object]
-    ) -> Answer:
+    async def _take(self, taking: "_Taking") -> Answer:
         """Decode → event → media → publish → answer: the five steps behind a 200."""
         try:
-            decoded, callback = await self._read(request.headers.get("Content-Type"), body, receipt)
+            decoded, callback = await self._read(taking)
         except mm7.DecodeError as error:
-            return await self._refuse(account, receipt, request, body, error, facts)
-        event = callback.event
-        facts |= {"operation": event.data.operation, "event_id": event.id, "quirks": event.data.quirks}
+            return await self._refuse(taking, error)
+        event, asked = callback.event, answers.echo(decoded.message)
+        taking.found(asked, event_id=event.id, quirks=event.data.quirks)
         await self._media.keep(callback.blobs)
-        await self._publish(event, request.headers)
+        await self._publish(event, taking.request.headers)
         for quirk in event.data.quirks:
-            self._metrics.quirks.labels(account.name, quirk).inc()
-        return answers.accepted(account, answers.echo(decoded.message), event.id)
+            self._metrics.quirks.labels(taking.account.name, quirk).inc()
+        return answers.accepted(taking.account, asked, event.id)
 
-    async def _read(
-        self, content_type: str | None, body: bytes, receipt: Receipt
-    ) -> tuple[mm7.Decoded, callbacks.Callback]:
+    async def _read(self, taking: "_Taking") -> tuple[mm7.Decoded, callbacks.Callback]:
         def read() -> tuple[mm7.Decoded, callbacks.Callback]:
-            decoded = mm7.decode(content_type, body)
-            return decoded, callbacks.from_mm7(decoded, receipt, self._media.url_of)
+            decoded = mm7.decode(taking.request.headers.get("Content-Type"), taking.body)
+            return decoded, callbacks.from_mm7(decoded, taking.receipt, self._media.url_of)
 
         try:
-            return await asyncio.to_thread(read) if len(body) > LARGE_BYTES else read()
+            return await asyncio.to_thread(read) if len(taking.body) > LARGE_BYTES else read()
         except mm7.DecodeError:
             raise
         except Exception as error:  # a bug of ours must not cost the message: it is kept and can be replayed
-            log.exception("callback.decoder_crashed")
+            log.exception("callback.decoder_crashed", account=taking.account.name)
             raise mm7.DecodeError(f"internal error: {type(error).__name__}", status=3000) from error
 
-    async def _refuse(
-        self,
-        account: Account,
-        receipt: Receipt,
-        request: web.Request,
-        body: bytes,
-        error: mm7.DecodeError,
-        facts: dict[str, object],
-    ) -> Answer:
+    async def _refuse(self, taking: "_Taking", error: mm7.DecodeError) -> Answer:
         """Keep the request whole, tell the subscribers, answer the status."""
-        raw = _as_file(request, body)
+        raw = _as_file(taking.request, taking.body)
         blob = Blob(hashlib.sha256(raw).hexdigest(), "message/http", raw)
-        digest = hashlib.sha256(body).hexdigest()
+        digest = hashlib.sha256(taking.body).hexdigest()
+        event = callbacks.refused(error, taking.receipt, raw=self._media.url_of(blob.sha256), digest=digest)
+        taking.found(error.request, event_id=event.id, code=error.status, reason=error.text, raw=event.data.raw)
         await self._media.keep([blob])
-        event = callbacks.refused(error, receipt, raw=self._media.url_of(blob.sha256), digest=digest)
-        await self._publish(event, request.headers)
-        facts |= {"operation": event.data.operation or "", "event_id": event.id, "code": error.status}
-        facts |= {"reason": error.text, "raw": event.data.raw}
-        return answers.refused(account, error, event.id)
+        await self._publish(event, taking.request.headers)
+        return answers.refused(taking.account, error, event.id)
 
     async def _publish(self, event: Event, headers: Mapping[str, str]) -> None:
-        message = outgoing(event, traceparent=headers.get("traceparent"))
+        traceparent = headers.get("traceparent", "")
+        message = outgoing(event, traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None)
         await self._publisher.publish(message, within=self._settings.answer_within)
+
+
+@dataclass(slots=True)
+class _Taking:
+    """One callback under way. What is `found` in it goes into its answer and its log line, whatever becomes of it."""
+
+    account: Account
+    request: web.Request
+    body: bytes
+    received_at: datetime
+    asked: mm7.Request | None = None
+    facts: dict[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.facts = {"account": self.account.name, "bytes": len(self.body)}
+
+    @property
+    def receipt(self) -> Receipt:
+        return Receipt(
+            account=self.account.name,
+            profile_name=self.account.profile_name,
+            profile=self.account.profile,
+            received_at=self.received_at,
+            headers=self.request.headers,
+        )
+
+    def found(self, asked: mm7.Request | None, **facts: object) -> None:
+        self.asked = asked
+        self.facts |= {"operation": asked.operation if asked else None} | facts
+
+    def unavailable(self, reason: str) -> Answer:
+        self.facts["reason"] = reason
+        return answers.unavailable(self.account, self.asked)
 
 
 def _as_file(request: web.Request, body: bytes) -> bytes:

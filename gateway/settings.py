@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import pydantic_settings
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.accounts import Account, Port, Positive, Secret
 from gateway.contract.commands import path_of
 
-_NAME = re.compile(r"[a-z0-9-]+")
-_SECRETS = {"password", "vaspid", "amqp_url", "state_url"}
+_SECRETS = {"basic", "vaspid", "amqp_url", "state_url"}
+_USERINFO = re.compile(r"//[^/\s]*@")
 
 
 class SettingsError(Exception):
@@ -79,8 +80,6 @@ class Settings(BaseSettings):
     def _named(cls, value: object) -> object:
         if not isinstance(value, Mapping):
             return value
-        if bad := [name for name in value if not _NAME.fullmatch(name)]:
-            raise ValueError(f"account names are of a-z, 0-9 and -: rename {', '.join(bad)}")
         return {name: {**one, "name": name} if isinstance(one, Mapping) else one for name, one in value.items()}
 
     @field_validator("accounts", mode="after")
@@ -115,9 +114,10 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             raise SettingsError([_problem(dict(e)) for e in error.errors(include_url=False)]) from None
-        except ValueError as error:  # TOML that is none, JSON in a variable that is none
-            cause = error.__cause__ or error
-            raise SettingsError([f"{config or 'environment'}: {error} ({cause})"]) from None
+        except pydantic_settings.SettingsError as error:
+            raise SettingsError([f"MM7_ACCOUNTS: no JSON ({error.__cause__}): mend it, or use a TOML file"]) from None
+        except (ValueError, OSError) as error:
+            raise SettingsError([f"MM7_CONFIG = {config!r}: no TOML that can be read ({error}): mend it"]) from None
 
 
 class ReceiverSettings(Settings):
@@ -154,7 +154,7 @@ def _problem(error: Mapping[str, Any]) -> str:
     secret = _SECRETS & {str(step) for step in location}
     if secret or isinstance(value, (Mapping, list)) or error["type"] == "missing":
         return f"{name}: {_sentence(error)}"
-    return f"{name} = {value!r}: {_sentence(error)}"
+    return f"{name} = {_USERINFO.sub('//…@', repr(value))}: {_sentence(error)}"
 
 
 def _sentence(error: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from .memory import Memory
 from .submit import Submitter
 
 WORKER_ADMIN_PORT = 8082
-GRACE_SECONDS = 25.0  # under the 30 s that init systems and orchestrators give before they kill
+GRACE_SECONDS = 5.0  # beyond the longest timeout: a POST that is cut off would be sent again
 
 
 async def run(settings: Settings) -> None:
@@ -58,5 +58,6 @@ async def run(settings: Settings) -> None:
         draining = True
         log.info("worker.draining", in_flight=sum(each.in_flight for each in consumers))
         # Cancel the consumers, finish the work and acknowledge it; only then close session and connections.
-        await asyncio.gather(*(each.stop(GRACE_SECONDS) for each in consumers))
+        grace = GRACE_SECONDS + max(account.outbound.timeout for account in accounts if account.outbound)
+        await asyncio.gather(*(each.stop(grace) for each in consumers))
     log.info("worker.ended")

@@ -6,6 +6,7 @@ Attempts are counted in a header of our own: the broker's x-death starts anew wi
 from collections.abc import Mapping
 
 from gateway.broker import DEAD, Delivery, Outgoing, wait
+from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract.events import Event
 from gateway.contract.outcomes import Result
 
@@ -13,6 +14,9 @@ from .retry import Again
 
 ATTEMPTS, COMMAND_ID, REPLY_TO = "mm7-attempts", "mm7-command-id", "mm7-reply-to"
 _HEADER_LENGTH = 500
+_CARRIED_BYTES = 64 * 1024  # all headers have to fit into one AMQP frame, of 128 KiB at most
+_QUEUE_NAME_BYTES = 255
+_TRACEPARENT_LENGTH = 255  # that of W3C has 55 characters
 
 
 def attempts(delivery: Delivery) -> int:
@@ -25,6 +29,12 @@ def command_id(delivery: Delivery) -> str | None:
     """The id of a command that does not name one itself: kept from its first attempt, else the AMQP message_id."""
     found = delivery.headers.get(COMMAND_ID) or delivery.message_id
     return str(found) if found else None
+
+
+def traceparent(delivery: Delivery) -> str | None:
+    """The trace that the command belongs to."""
+    found = delivery.headers.get("traceparent")
+    return found if isinstance(found, str) and len(found) <= _TRACEPARENT_LENGTH else None
 
 
 def again(delivery: Delivery, account: str, identity: str, decided: Again) -> Outgoing:
@@ -55,7 +65,7 @@ def dead(delivery: Delivery, account: str, event: Event, result: Result) -> Outg
 def reply(delivery: Delivery, message: Outgoing) -> Outgoing | None:
     """The outcome to the command's reply_to, with its correlation_id; None where it named no queue."""
     queue = delivery.reply_to or delivery.headers.get(REPLY_TO)
-    if not isinstance(queue, str) or not queue:
+    if not isinstance(queue, str) or not 0 < len(queue.encode()) <= _QUEUE_NAME_BYTES:
         return None
     return Outgoing(
         exchange="",
@@ -71,11 +81,13 @@ def reply(delivery: Delivery, message: Outgoing) -> Outgoing | None:
 
 def _carried(delivery: Delivery) -> dict[str, str | int]:
     """The command's own headers, and what would be lost with its properties; the broker's stay behind."""
-    headers: dict[str, str | int] = {
-        name: value
-        for name, value in delivery.headers.items()
-        if isinstance(value, (str, int)) and not name.startswith("x-")
-    }
+    headers: dict[str, str | int] = {}
+    room = _CARRIED_BYTES
+    for name, value in delivery.headers.items():
+        if isinstance(value, (str, int)) and not name.startswith("x-"):
+            room -= len(name.encode()) + len(str(value).encode())
+            if room >= 0:
+                headers[name] = value
     if delivery.reply_to:
         headers[REPLY_TO] = delivery.reply_to
     return headers
@@ -85,7 +97,7 @@ def _copy(delivery: Delivery, exchange: str, key: str, headers: Mapping[str, str
     return Outgoing(
         exchange=exchange,
         routing_key=key,
-        body=delivery.body,
+        body=delivery.body[:MAX_BODY_BYTES],  # RabbitMQ 3.10 delivers more than it can be given back by all
         content_type=delivery.content_type or "application/json",
         type=delivery.type,
         headers=headers,

@@ -13,32 +13,27 @@ Key = tuple[str, str]  # account, command id
 
 
 class Memory:
-    """The outcomes of the last `size` commands, those under way included."""
+    """The commands under way, and the outcomes of the last `size` others."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._outcomes: OrderedDict[Key, asyncio.Future[Event | None]] = OrderedDict()
+        self._under_way: dict[Key, asyncio.Future[None]] = {}
+        self._known: OrderedDict[Key, Event] = OrderedDict()
 
     async def outcome(self, key: Key) -> Event | None:
         """The outcome of an earlier delivery, waiting for it where it is under way; None: it is to be sent."""
-        while (found := self._outcomes.get(key)) is not None:
-            if (event := await asyncio.shield(found)) is not None:
-                return event
-        return None
+        while (first := self._under_way.get(key)) is not None:
+            await asyncio.shield(first)
+        return self._known.get(key)
 
     def begin(self, key: Key) -> None:
         """The command is being sent."""
-        self._outcomes[key] = asyncio.get_running_loop().create_future()
-        while len(self._outcomes) > self._size:
-            oldest = next(iter(self._outcomes.values()))
-            if not oldest.done():
-                return
-            self._outcomes.popitem(last=False)
+        self._under_way[key] = asyncio.get_running_loop().create_future()
 
     def end(self, key: Key, event: Event | None) -> None:
         """Its outcome is known; None where it may be sent again."""
-        future = self._outcomes[key]
-        if event is None:
-            del self._outcomes[key]
-        if not future.done():
-            future.set_result(event)
+        if event is not None:
+            self._known[key] = event
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        self._under_way.pop(key).set_result(None)

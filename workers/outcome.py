@@ -50,6 +50,8 @@ def read_answer(http_status: int, headers: Mapping[str, str], body: bytes, profi
 
 def _read_body(content_type: str | None, body: bytes, profile: Profile) -> Outcome | None:
     """By the MM7 status; None where the body has none."""
+    if content_type is not None:
+        content_type = content_type.encode("utf-8", "replace").decode()  # a client's header may hold lone surrogates
     try:
         decoded = mm7.decode(content_type, body)
     except mm7.DecodeError:
@@ -81,7 +83,7 @@ def _kind(message: mm7.Response, code: int | None, profile: Profile) -> Kind:
         fault_code = message.fault_code if isinstance(message, mm7.ErrorRsp) else ""
         return "refused" if fault_code.startswith("Client") else "later"
     if mm7.status_class(code) == 1000:  # the class of success
-        return "accepted"
+        return "unknown" if isinstance(message, mm7.ErrorRsp) else "accepted"  # a Fault of success says neither
     return "later" if profile.is_temporary(code) else "refused"
 
 
@@ -101,5 +103,5 @@ def _retry_after(value: str | None) -> float | None:
         return float(text)
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

@@ -1,5 +1,7 @@
 """The provider's API: one POST, and what came of it. All the HTTP client there is."""
 
+import io
+
 import aiohttp
 from yarl import URL
 
@@ -11,6 +13,7 @@ from .outcome import Outcome, read_answer
 MAX_ANSWER_BYTES = 1024 * 1024
 # Short: a pooled connection that the provider closes just as we write cannot be told from one that broke afterwards.
 KEEPALIVE_SECONDS = 4.0
+CONNECT_SECONDS = 10.0
 
 
 def make_session() -> aiohttp.ClientSession:
@@ -29,11 +32,12 @@ async def submit(session: aiohttp.ClientSession, request: HttpRequest, profile: 
     What failed before the request could go out is `later`; what failed after that is `unknown`, for it may have
     arrived.
     """
-    limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 10.0))
+    # A connection takes half of it at most, name lookup and TLS included: so its failure is told from a late answer.
+    limits = aiohttp.ClientTimeout(total=timeout, connect=min(timeout / 2, CONNECT_SECONDS))
     try:
         async with session.post(
-            URL(request.url, encoded=True),
-            data=request.body,
+            _url(request.url),
+            data=io.BytesIO(request.body),  # a megabyte as bytes is worth a warning to aiohttp
             headers=request.headers,
             timeout=limits,
             allow_redirects=False,
@@ -41,7 +45,6 @@ async def submit(session: aiohttp.ClientSession, request: HttpRequest, profile: 
             body = await response.content.read(MAX_ANSWER_BYTES)
             while len(body) < MAX_ANSWER_BYTES and (more := await response.content.read(MAX_ANSWER_BYTES - len(body))):
                 body += more
-            return read_answer(response.status, response.headers, body, profile)
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         return Outcome(kind="later", reason=f"no connection: {_words(error)}")
     except TimeoutError:
@@ -50,6 +53,16 @@ async def submit(session: aiohttp.ClientSession, request: HttpRequest, profile: 
         return Outcome(kind="refused", reason=f"the account's url cannot be used: {_words(error)}")
     except (aiohttp.ClientError, OSError) as error:
         return Outcome(kind="unknown", reason=f"the connection broke: {_words(error)}")
+    return read_answer(response.status, response.headers, body, profile)
+
+
+def _url(text: str) -> URL:
+    try:
+        url = URL(text, encoded=True)
+        _ = url.port  # looked at late by itself, and refused then
+    except ValueError as error:
+        raise aiohttp.InvalidURL(text, str(error)) from error
+    return url
 
 
 def _words(error: BaseException) -> str:

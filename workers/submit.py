@@ -13,6 +13,7 @@ from gateway import outbound
 from gateway.accounts import Account
 from gateway.broker import Delay, Delivery, Outgoing, PublishFailed, Unroutable
 from gateway.broker.events import outgoing
+from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract import commands, outcomes, submission
 from gateway.contract.commands import BadCommand, Command
 from gateway.contract.events import Event, Problem
@@ -30,6 +31,7 @@ from .throttle import Throttle
 
 PUBLISH_WITHIN = 10.0
 PAUSE_SECONDS = 0.5
+REPLY_TRIES = 60
 
 log = logs.get()
 
@@ -68,8 +70,7 @@ class Submitter:
     async def handle(self, delivery: Delivery) -> None:
         """Bring one delivery to its outcome, and acknowledge it."""
         try:
-            fallback = letters.command_id(delivery)
-            command = commands.parse(delivery.body, delivery.content_type, delivery.headers, fallback)
+            command = _parse(delivery)
         except BadCommand as error:
             result = retry.refusal("bad_command", error.problems, 0)
             event = outcomes.bad_command(error, self._account, result, delivery.body)
@@ -101,9 +102,8 @@ class Submitter:
     async def _attempt(self, delivery: Delivery, command: Command) -> Result | Again:
         """One attempt and what follows from it."""
         attempts = letters.attempts(delivery)
-        if command.not_after and datetime.now(UTC) > datetime.fromisoformat(command.not_after):
-            problem = Problem(path="not_after", problem=f"{command.not_after} has passed")
-            return retry.refusal("expired", [problem], attempts)
+        if (expired := _expired(command, attempts)) is not None:
+            return expired
         try:
             request = outbound.build(command, self._account, await self._contents(command))
         except BadCommand as error:
@@ -111,10 +111,20 @@ class Submitter:
         except MediaUnavailable as error:
             return self._conclude(Outcome(kind="later", reason=str(error)), attempts + 1)
         await self._throttle.turn()
-        began = asyncio.get_running_loop().time()
-        outcome = await self._submit(request)
-        self._metrics.submit_seconds.labels(self._account.name).observe(asyncio.get_running_loop().time() - began)
-        return self._conclude(outcome, attempts + 1)
+        if (expired := _expired(command, attempts)) is not None:  # a turn may be long in coming
+            return expired
+        return self._conclude(await self._post(request), attempts + 1)
+
+    async def _post(self, request: HttpRequest) -> Outcome:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            return await self._submit(request)
+        except Exception as error:  # a fault of ours: the message may be out, and a crash would repeat it
+            log.exception("submit.crashed", account=self._account.name)
+            return Outcome(kind="unknown", reason=f"failed while it was sent: {type(error).__name__}: {error}")
+        finally:
+            self._metrics.submit_seconds.labels(self._account.name).observe(clock() - began)
 
     async def _contents(self, command: Command) -> list[bytes]:
         """The bytes of every part. Raises BadCommand for what is not there, MediaUnavailable for what may be later."""
@@ -149,7 +159,7 @@ class Submitter:
         if result.type != "mt.accepted":
             await self._publish(letters.dead(delivery, self._account.name, event, result))
             self._metrics.dead.labels(self._account.name).inc()
-        self._metrics.submits.labels(self._account.name, event.data.operation, result.type).inc()
+        self._metrics.submits.labels(self._account.name, event.data.operation or "unknown", result.type).inc()
         level = log.info if result.type == "mt.accepted" else log.warning
         level(
             f"command.{result.type.removeprefix('mt.')}",
@@ -163,28 +173,49 @@ class Submitter:
 
     async def _publish_outcome(self, delivery: Delivery, event: Event) -> None:
         """To the subscribers, and to the command's reply_to where it named one."""
-        traceparent = delivery.headers.get("traceparent")
         message = outgoing(
             event,
             correlation_id=event.data.command_id or delivery.correlation_id,
-            traceparent=traceparent if isinstance(traceparent, str) else None,
+            traceparent=letters.traceparent(delivery),
         )
         await self._publish(message)
         if (reply := letters.reply(delivery, message)) is not None:
+            await self._reply(reply)
+
+    async def _reply(self, message: Outgoing) -> None:
+        """Publish to the queue that the command named: a courtesy, for the subscribers have the event."""
+        for _ in range(REPLY_TRIES):
             try:
-                await self._publish(reply)
-            except Unroutable:  # whoever asked has gone; the subscribers have the event
-                log.info("reply.unroutable", reply_to=reply.routing_key)
+                await self._publisher.publish(message, within=PUBLISH_WITHIN)
+            except Unroutable:  # whoever asked has gone
+                break
+            except PublishFailed:  # a full queue of somebody else's must not hold up the account for ever
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+        log.info("reply.undelivered", reply_to=message.routing_key)
 
     async def _publish(self, message: Outgoing) -> None:
-        """Publish until it is confirmed: behind a POST there is no way back. Raises Unroutable alone."""
+        """Publish until it is confirmed, also where a queue is missing: behind a POST there is no way back."""
         while True:
             try:
                 await self._publisher.publish(message, within=PUBLISH_WITHIN)
-            except Unroutable:
-                raise
             except PublishFailed as error:
                 log.warning("publish.failed", reason=error.reason, routing_key=message.routing_key)
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return
+
+
+def _parse(delivery: Delivery) -> Command:
+    if len(delivery.body) > MAX_BODY_BYTES:
+        text = f"the command has {len(delivery.body)} bytes, at most {MAX_BODY_BYTES} can be dealt with"
+        raise BadCommand([Problem(path="", problem=text)])
+    return commands.parse(delivery.body, delivery.content_type, delivery.headers, letters.command_id(delivery))
+
+
+def _expired(command: Command, attempts: int) -> Result | None:
+    if command.not_after is None or datetime.now(UTC) <= datetime.fromisoformat(command.not_after):
+        return None
+    problem = Problem(path="not_after", problem=f"{command.not_after} has passed")
+    return retry.refusal("expired", [problem], attempts)

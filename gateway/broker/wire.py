@@ -70,7 +70,7 @@ def explain(error: BaseException | None) -> str:
         return "no sign of life from the broker"
     if isinstance(error, aiormq.ChannelInvalidStateError):  # its text shows the object
         return "the channel is closed"
-    words = " ".join(str(each) for each in getattr(error, "args", ()) if each)
+    words = " ".join(each for each in getattr(error, "args", ()) if isinstance(each, str))
     return words or (type(error).__name__ if error else "closed")
 
 
@@ -106,6 +106,8 @@ class Wire:
         self._socket = socket
         self._raw = connection.transport.connection
         self._ending = self._raw.closing
+        self._numbers = self._raw.connection_tune.channel_max or 65535
+        self._number = 0
         self._cut_because = ""
         self._discarding: set[asyncio.Task[None]] = set()
 
@@ -180,12 +182,26 @@ class Wire:
         Unless it is blocked, a broker that does not answer this is frozen, or the two sides disagree on which
         numbers are free; every later channel would fail likewise, and heartbeats would tell after 33 seconds.
         """
+        opening = self._raw.channel(self._free_number(), publisher_confirms=True, on_return_raises=True)
         try:
-            return await bounded(self._raw.channel(publisher_confirms=True, on_return_raises=True), CHANNEL_WITHIN)
+            return await bounded(opening, CHANNEL_WITHIN)
         except TimeoutError:
             if not self.blocked:
                 self.cut("the broker did not answer")
             raise
+
+    def _free_number(self) -> int:
+        """Choose a number that has long not been used.
+
+        The library takes a number for free as soon as the broker closes its channel, before it has confirmed that
+        (a confirmation which it drops if it has much to write). The broker would close the whole connection for
+        opening it again, or never answer.
+        """
+        for _ in range(self._numbers):
+            self._number = self._number % self._numbers + 1
+            if self._number not in self._raw.channels:
+                return self._number
+        raise BrokerDown(f"all {self._numbers} channels of the connection are in use")
 
     def _unclaimed(self, opening: asyncio.Future[AbstractChannel]) -> None:
         if not opening.cancelled() and opening.exception() is None:

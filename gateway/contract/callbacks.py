@@ -6,8 +6,8 @@ gives the same id, two different callbacks never do.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,9 @@ from .addresses import Address
 from .events import CallbackRefused, Data, DrReceived, Event, MoReceived, Part, RrReceived, UACapabilities
 
 MAX_INLINE_TEXT_BYTES = 64 * 1024
+# Of all parts: in JSON a byte can become six, the text stands there twice, and the broker takes 16 MiB.
+MAX_INLINE_TOTAL_BYTES = 512 * 1024
+MAX_SUBJECT_LENGTH = 128  # it becomes a part of the routing key, which AMQP limits to 255 bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,8 @@ class Receipt:
     def carrier_id(self) -> str | None:
         """What the provider's header says of the carrier, as it is."""
         found = (self.headers.get(name) for name in self.profile.carrier_headers)
-        return next((value.strip() for value in found if value and value.strip()), None)
+        first = next((value.strip() for value in found if value and value.strip()), None)
+        return first.encode("utf-8", "replace").decode() if first else None  # a header may hold bytes that are no text
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
             f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks
         )
     quirks = mm7.Quirks(dict.fromkeys(decoded.quirks))
-    pairs = [_part(part, quirks, url_of) for part in decoded.parts]
+    pairs = list(_parts(decoded.parts, quirks, url_of))
     received_at = times.rfc3339(receipt.received_at)
     common: dict[str, Any] = {
         "account": receipt.account,
@@ -90,22 +94,38 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
     event = Event.of(
         data,
         id=_id(receipt.account, message, [part for part, _ in pairs]),
-        subject=service.address if service else None,
+        subject=service.address if service and len(service.address) <= MAX_SUBJECT_LENGTH else None,
         time=time or received_at,
     )
     return Callback(event, tuple(blob for _, blob in pairs if blob is not None))
 
 
 def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
-    content = [account, message.operation, message, [(part.content_type, part.sha256) for part in parts]]
+    if isinstance(message, (mm7.DeliverReq, mm7.SubmitReq)) and message.content:
+        # The Content-ID that href names is, like a boundary, often made anew for each delivery.
+        message = replace(message, content=replace(message.content, href=None))
+    attached = [(part.content_type, part.charset, part.filename, part.sha256) for part in parts]
+    content = [account, message.operation, message, attached]
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
-def _part(part: mm7.Part, quirks: mm7.Quirks, url_of: Callable[[str], str]) -> tuple[Part, Blob | None]:
+def _parts(
+    parts: Sequence[mm7.Part], quirks: mm7.Quirks, url_of: Callable[[str], str]
+) -> Iterator[tuple[Part, Blob | None]]:
+    left = MAX_INLINE_TOTAL_BYTES
+    for part in parts:
+        shown, blob = _part(part, min(left, MAX_INLINE_TEXT_BYTES), quirks, url_of)
+        left -= shown.bytes if shown.text is not None else 0
+        yield shown, blob
+
+
+def _part(
+    part: mm7.Part, max_inline: int, quirks: mm7.Quirks, url_of: Callable[[str], str]
+) -> tuple[Part, Blob | None]:
     """A part as users see it, and its bytes where the event does not hold all of them."""
     digest = hashlib.sha256(part.data).hexdigest()
     text, inline = None, False
-    if part.content_type.startswith("text/") and len(part.data) <= MAX_INLINE_TEXT_BYTES:
+    if part.content_type.startswith("text/") and len(part.data) <= max_inline:
         text, inline = part.text()
         if not inline:
             quirks.add("text_encoding_fallback")

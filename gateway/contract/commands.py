@@ -1,4 +1,8 @@
-"""The commands that users send: one pydantic model, read from JSON or from a CloudEvent. JSON Schema comes from it."""
+"""The commands that users send: one pydantic model, read from JSON or from a CloudEvent. JSON Schema comes from it.
+
+Strategy: what is given back in the outcome event is bounded here, because behind a POST there must be nothing left that
+could not be published.
+"""
 
 import base64
 import binascii
@@ -13,10 +17,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from . import addresses, times
 from .events import Problem
 
-MAX_ID_LENGTH = 255
+MAX_ID_BYTES = 255  # it becomes the outcome's correlation_id, a short string of AMQP
+MAX_ADDRESS_LENGTH = 128  # it becomes a part of the outcome's routing key
+MAX_TEXT_LENGTH = 1000
+MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 64 * 1024, 32
+MAX_RECIPIENTS, MAX_PARTS = 1000, 100
+MAX_PROBLEMS, MAX_PATH_LENGTH = 100, 200
 Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_replace"]
 OPERATIONS = get_args(Operation)
 SUPPORTED = ("submit",)
+# RFC 3339 as far as it is xs:dateTime too, which is how it is sent.
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]((0\d|1[0-3]):[0-5]\d|14:00))", re.ASCII)
+_ID_HEADERS = ("ce-id", "cloudEvents:id", "cloudEvents_id")  # the binding's two prefixes, and that of others
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -35,18 +47,21 @@ def _address(text: str) -> str:
 
 
 def _time_or_duration(text: str) -> str:
-    if not times.is_duration(text):
-        _aware(text)
-    return text
-
-
-def _aware(text: str) -> str:
+    if text.isascii() and not text.startswith("-") and times.is_duration(text):
+        return text
     try:
-        time = datetime.fromisoformat(text)
+        return _time(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, nor an ISO 8601 duration (P3D)") from None
+
+
+def _time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("neither an RFC 3339 time (2026-12-01T00:00:00Z) nor an ISO 8601 duration (P3D)") from None
-    if time.tzinfo is None:
-        raise ValueError("a time needs its zone, as in 2026-12-01T00:00:00Z")
+        raise ValueError("no RFC 3339 time (2026-12-01T00:00:00Z)") from None
+    if not _TIME.fullmatch(text):
+        raise ValueError("no RFC 3339 time with its zone (2026-12-01T00:00:00Z)")
     return text
 
 
@@ -58,6 +73,34 @@ def _base64(text: str) -> str:
     return text
 
 
+def _id_bytes(text: str) -> str:
+    if len(text.encode()) > MAX_ID_BYTES:
+        raise ValueError(f"over {MAX_ID_BYTES} bytes")
+    return text
+
+
+def _smil(text: str) -> str:
+    if text != "auto" and "<smil" not in text:
+        raise ValueError('neither "auto" nor a SMIL document (<smil>…</smil>)')
+    return text
+
+
+def fits(metadata: Mapping[str, Any]) -> bool:
+    """Whether metadata can be given back in an event."""
+    return _within(metadata, MAX_METADATA_DEPTH) and len(orjson.dumps(metadata)) <= MAX_METADATA_BYTES
+
+
+def _within(value: object, depth: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return depth >= 0 and all(_within(each, depth - 1) for each in inner)
+
+
+def _fitting(metadata: dict[str, Any]) -> dict[str, Any]:
+    if not fits(metadata):
+        raise ValueError(f"over {MAX_METADATA_BYTES} bytes, or nested deeper than {MAX_METADATA_DEPTH}")
+    return metadata
+
+
 def _xml_safe(text: str) -> str:
     if found := _NOT_XML.search(text):
         raise ValueError(f"the character {found.group()!r} cannot stand in XML")
@@ -65,9 +108,11 @@ def _xml_safe(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_xml_safe)]
-AddressText = Annotated[Text, Field(min_length=1, max_length=256), AfterValidator(_address)]
+ShortText = Annotated[Text, Field(max_length=MAX_TEXT_LENGTH)]
+AddressText = Annotated[Text, Field(min_length=1, max_length=MAX_ADDRESS_LENGTH), AfterValidator(_address)]
+Addresses = Annotated[list[AddressText], Field(max_length=MAX_RECIPIENTS)]
 TimeOrDuration = Annotated[str, AfterValidator(_time_or_duration)]
-Word = Annotated[Text, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+Word = Annotated[Text, Field(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_id_bytes)]
 
 
 class CommandPart(BaseModel):
@@ -75,12 +120,12 @@ class CommandPart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    content_type: Annotated[str, Field(pattern=r"^[\w.+-]+/[\w.+-]+$")]
+    content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
     text: str | None = None
     data: Annotated[str, AfterValidator(_base64)] | None = None
     url: Annotated[str, Field(pattern=r"^[a-z0-9]+://\S+$")] | None = None
     filename: Annotated[Text, Field(min_length=1, max_length=120)] | None = None
-    content_id: Annotated[str, Field(pattern=r"^[\w.@+-]{1,120}$")] | None = None
+    content_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+-]{1,120}$")] | None = None
 
     @model_validator(mode="after")
     def _one_content(self) -> "CommandPart":
@@ -97,27 +142,29 @@ class Command(BaseModel):
 
     id: Word = Field(description="Idempotency key: a second command with the same id is not sent again.")
     operation: Operation = "submit"
-    to: list[AddressText] = []
-    cc: list[AddressText] = []
-    bcc: list[AddressText] = []
+    to: Addresses = []
+    cc: Addresses = []
+    bcc: Addresses = []
     sender: AddressText | None = Field(None, alias="from", description="Default: the account's sender.")
-    subject: Text | None = None
-    parts: list[CommandPart] = []
-    smil: Text | None = Field("auto", description='"auto", null, or the SMIL document itself.')
+    subject: ShortText | None = None
+    parts: Annotated[list[CommandPart], Field(max_length=MAX_PARTS)] = []
+    smil: Annotated[Text, AfterValidator(_smil)] | None = Field(
+        "auto", description='"auto", null, or the SMIL document itself.'
+    )
     delivery_report: bool | None = None
     read_reply: bool | None = None
     priority: Literal["low", "normal", "high"] | None = None
     message_class: Literal["personal", "informational", "advertisement", "auto"] | None = None
     expires: TimeOrDuration | None = None
     earliest_delivery: TimeOrDuration | None = None
-    not_after: Annotated[str, AfterValidator(_aware)] | None = Field(None, description="Not sent after this time.")
+    not_after: Annotated[str, AfterValidator(_time)] | None = Field(None, description="Not sent after this time.")
     message_id: Word | None = Field(None, description="The submit's, for operations on a submitted message.")
-    service_code: Text | None = None
+    service_code: ShortText | None = None
     linked_id: Word | None = None
     charged_party: Literal["sender", "recipient", "both", "neither", "third_party"] | None = None
     distribution_indicator: bool | None = None
-    reference: str | None = None
-    metadata: dict[str, Any] | None = None
+    reference: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)] | None = None
+    metadata: Annotated[dict[str, Any], AfterValidator(_fitting)] | None = None
 
 
 def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], message_id: str | None) -> Command:
@@ -125,15 +172,16 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
 
     A command without `id` takes the CloudEvent's, else the AMQP message_id. Raises BadCommand with every problem.
     """
+    fallback = next(filter(None, map(headers.get, _ID_HEADERS)), message_id)
+    known = {"id": str(fallback)} if fallback else {}
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise BadCommand([Problem(path="", problem=f"the body is no JSON: {error}")]) from error
-    fallback = headers.get("ce-id") or headers.get("cloudEvents:id") or message_id
+        raise BadCommand([Problem(path="", problem=f"the body is no JSON: {error}")], known) from error
     if isinstance(found, dict) and ("specversion" in found or "cloudevents" in (content_type or "")):
         fallback, found = found.get("id") or fallback, found.get("data")
     if not isinstance(found, dict):
-        raise BadCommand([Problem(path="", problem="the command is no JSON object")])
+        raise BadCommand([Problem(path="", problem="the command is no JSON object")], known)
     if found.get("id") is None and fallback:
         found = {**found, "id": str(fallback)}
     problems = _incomplete(found)
@@ -158,10 +206,13 @@ def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
 
 def problems_of(error: ValidationError) -> list[Problem]:
     """Pydantic's errors as path and sentence."""
-    return [
-        Problem(path=path_of(e["loc"]), problem=e["msg"].removeprefix("Value error, "))
+    found = [
+        Problem(path=path_of(e["loc"])[:MAX_PATH_LENGTH], problem=e["msg"].removeprefix("Value error, "))
         for e in error.errors(include_url=False, include_input=False, include_context=False)
     ]
+    if len(found) > MAX_PROBLEMS:
+        found[MAX_PROBLEMS:] = [Problem(path="", problem=f"and {len(found) - MAX_PROBLEMS} more problems")]
+    return found
 
 
 def path_of(location: tuple[int | str, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from gateway.accounts import Account
 
-from . import addresses, submission, times
+from . import addresses, commands, submission, times
 from .commands import BadCommand, Command
 from .events import Event, MtAccepted, MtRefused, MtUnknown, Outcome, Problem
 
@@ -50,21 +50,21 @@ def event(command: Command, account: Account, result: Result) -> Event:
 def bad_command(error: BadCommand, account: Account, result: Result, body: bytes) -> Event:
     """The refusal of a command that could not be read; what is known of it is given back."""
     found = error.known
-    command_id = _text(found.get("id"))
-    metadata = found.get("metadata")
+    command_id = _text(found.get("id"), commands.MAX_ID_BYTES)
+    metadata, operation = found.get("metadata"), found.get("operation", "submit")
     known: dict[str, Any] = {
-        "operation": _text(found.get("operation")) or "submit",
+        "operation": operation if operation in commands.OPERATIONS else None,
         "command_id": command_id,
-        "reference": _text(found.get("reference")),
-        "metadata": metadata if isinstance(metadata, dict) else None,
+        "reference": _text(found.get("reference"), commands.MAX_TEXT_LENGTH),
+        "metadata": metadata if isinstance(metadata, dict) and commands.fits(metadata) else None,
         "recipients": [],
     }
     identity = command_id or hashlib.sha256(body).hexdigest()
-    return _event(account, known, result, identity, _service(_text(found.get("from"))))
+    return _event(account, known, result, identity, _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)))
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+def _text(value: object, most_bytes: int) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value.encode()) <= most_bytes else None
 
 
 def _service(sender: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from gateway import mm7
 from gateway.accounts import Account, Outbound
@@ -12,7 +13,9 @@ from . import addresses
 from .commands import BadCommand, Command, CommandPart
 from .events import Problem
 
-CONTENT_ID = "mms-content"
+CONTENT_ID, SMIL_ID = "mms-content", "smil.xml"
+_RESERVED = frozenset({CONTENT_ID, SMIL_ID, "soap-start"})  # the last one is the SOAP document's
+_THIRD_PARTY_SINCE = "REL-6-MM7-1-2"
 _EXTENSIONS: Mapping[str, str] = {
     "text/plain": "txt",
     "image/jpeg": "jpg",
@@ -89,6 +92,12 @@ def _check(command: Command, account: Account) -> None:
         problems.append(Problem(path="to", problem=text))
     if profile.smil_required and not command.parts:
         problems.append(Problem(path="parts", problem=f"{profile.title} takes no message without parts"))
+    elif profile.smil_required and command.smil is None and not _has_smil(command):
+        problems.append(Problem(path="smil", problem=f"{profile.title} takes no message without SMIL"))
+    release = mm7.release_of(account.namespace_written)
+    if command.charged_party == "third_party" and release and _before(release, _THIRD_PARTY_SINCE):
+        problems.append(Problem(path="charged_party", problem=f"{release} knows no third party"))
+    problems += _doubled_ids(command)
     sender = sender_of(command, account)
     if sender is not None:
         try:
@@ -97,6 +106,24 @@ def _check(command: Command, account: Account) -> None:
             problems.append(Problem(path="from", problem=f"the account's sender {sender!r}: {error}"))
     if problems:
         raise BadCommand(problems)
+
+
+def _has_smil(command: Command) -> bool:
+    return any(part.content_type.lower() == smil.CONTENT_TYPE for part in command.parts)
+
+
+def _before(release: str, other: str) -> bool:
+    return mm7.RELEASES.index(release) < mm7.RELEASES.index(other)
+
+
+def _doubled_ids(command: Command) -> list[Problem]:
+    """A Content-ID is what SMIL refers to: it is not changed, so it has to be one of its own."""
+    taken, problems = set(_RESERVED), []
+    for number, part in enumerate(command.parts):
+        if part.content_id in taken:
+            problems.append(Problem(path=f"parts[{number}].content_id", problem=f"{part.content_id} is taken already"))
+        taken.add(part.content_id or "")
+    return problems
 
 
 def _sender(command: Command, account: Account, outbound: Outbound) -> mm7.SenderIdentification:
@@ -116,10 +143,11 @@ def _recipients(command: Command, account: Account) -> mm7.Recipients:
 
 
 def _parts(command: Command, account: Account, contents: Sequence[bytes]) -> tuple[mm7.Part, ...]:
-    taken: set[str] = set()
+    taken = _RESERVED | {part.content_id for part in command.parts if part.content_id}
     parts = []
     for number, (given, data) in enumerate(zip(command.parts, contents, strict=True), 1):
         name = _name(given, number, taken)
+        taken |= {name}
         parts.append(
             mm7.Part(
                 content_type=given.content_type.lower(),
@@ -133,22 +161,21 @@ def _parts(command: Command, account: Account, contents: Sequence[bytes]) -> tup
     document = _smil(command, account, parts)
     if document is None:
         return tuple(parts)
-    head = mm7.Part(content_type=smil.CONTENT_TYPE, data=document, charset="utf-8", content_id="smil.xml")
+    head = mm7.Part(content_type=smil.CONTENT_TYPE, data=document, charset="utf-8", content_id=SMIL_ID)
     return (head, *parts)
 
 
-def _name(given: CommandPart, number: int, taken: set[str]) -> str:
+def _name(given: CommandPart, number: int, taken: AbstractSet[str]) -> str:
     """A name of plain ASCII that no other part of the message has."""
     extension = _EXTENSIONS.get(given.content_type.lower(), "bin")
     name = _NOT_NAME.sub("_", given.filename or given.content_id or f"part-{number}.{extension}")
-    if name in taken:
+    while name in taken and name != given.content_id:
         name = f"{number}-{name}"
-    taken.add(name)
     return name
 
 
 def _smil(command: Command, account: Account, parts: Sequence[mm7.Part]) -> bytes | None:
-    if command.smil is None or not parts or any(part.content_type == smil.CONTENT_TYPE for part in parts):
+    if command.smil is None or not parts or _has_smil(command):
         return None
     if command.smil != "auto":
         return command.smil.encode()

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 _SINGLE_DIGITS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([T ].*)")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 
 
 def parse(text: str | None) -> tuple[datetime | None, bool]:
-    """(time in UTC, whether it named a zone). (None, False) for what cannot be read.
+    """(time in UTC, whether it named a zone). (None, False) for what cannot be read, or is before 1970.
 
     Reads ISO 8601 in its extended and basic forms, single-digit months and days, and RFC 822 dates.
     """
@@ -29,9 +30,11 @@ def parse(text: str | None) -> tuple[datetime | None, bool]:
 
 def _utc(time: datetime) -> tuple[datetime | None, bool]:
     try:
-        return (time.astimezone(UTC), True) if time.tzinfo else (time.replace(tzinfo=UTC), False)
-    except (ValueError, OverflowError):  # year 1 with a positive offset, year 9999 with a negative one
+        utc = time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # year 9999 with a negative offset
         return None, False
+    # A clock that was never set; and AMQP has no timestamp before 1970.
+    return (utc, time.tzinfo is not None) if utc >= _EPOCH else (None, False)
 
 
 def rfc3339(time: datetime) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from lxml import etree
 
@@ -25,6 +26,7 @@ _INDISPENSABLE: Mapping[str, tuple[str, ...]] = {
     "ReadReplyReq": ("message_id", "mm_status"),
 }
 _OUR_FAULT = (3000, 4006)
+_MAX_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
     payload = envelope.payload
     name = soap.local_name(payload.tag) if payload is not None else None
     known = _BY_NAME.get((name or "").lower())
+    name = name[:_MAX_NAME_LENGTH] if name else None  # it goes into answers, events and logs
     if payload is None or (envelope.fault is not None and known is None):
         if envelope.fault is None:
             raise DecodeError("the SOAP Body holds no message", status=4004)
@@ -134,8 +137,13 @@ def _check_content(message: Message, parts: Sequence[Part], pieces: split.Split,
             quirks.add("content_unreferenced")
     elif not parts:
         quirks.add("content_missing")
-    elif bare_id(content.href) not in split.container_ids(pieces) | {part.content_id for part in parts}:
+    elif not _names(content.href) & (split.container_ids(pieces) | {part.content_id for part in parts}):
         quirks.add("content_unmatched")
+
+
+def _names(href: str | None) -> set[str | None]:
+    """The Content-ID that an href refers to, as it is and percent-decoded (RFC 2392 §2)."""
+    return {bare_id(href), bare_id(unquote(href or ""))} - {None}
 
 
 def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:

@@ -7,10 +7,15 @@ unquoted parameters alike; typographic quotes are straightened first.
 
 import re
 from collections.abc import Mapping
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
+from . import charsets
+from .errors import DecodeError
 from .quirks import Quirks
+
+MAX_HEADER_BYTES = 8 * 1024
 
 Headers = Mapping[str, str]
 
@@ -23,44 +28,59 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 def read_block(data: bytes, start: int, end: int, quirks: Quirks) -> tuple[Headers, int]:
-    """Headers (lower-case names, first one wins) of the part in data[start:end], and where its body begins."""
+    """Headers (lower-case names, first one wins) of the part in data[start:end], and where its body begins.
+
+    Raises DecodeError 2004 past MAX_HEADER_BYTES.
+    """
     fields: dict[str, str] = {}
-    last = None
+    last, complete = None, False
     position = start
     while position < end:
-        line_end = data.find(b"\n", position, end)
-        line_end = end if line_end < 0 else line_end + 1
-        line = _decode(data[position:line_end].rstrip(b"\r\n"), quirks)
+        line_end = data.find(b"\n", position, end) + 1 or end
+        line = _decode(data[position : min(line_end, position + MAX_HEADER_BYTES)].rstrip(b"\r\n"))
         if not line.strip():
             return fields, line_end
         if line[0] in " \t" and last is not None:
-            fields[last] += " " + line.strip()
-        elif (match := _FIELD.fullmatch(line)) and (_PART_FIELD.match(line) or _ends_with_blank(data, line_end, end)):
+            fields[last] += " " + _straighten(line.strip(), quirks)
+        elif (match := _FIELD.fullmatch(line)) and (
+            _PART_FIELD.match(line) or complete or (complete := _ends_with_blank(data, line_end, end))
+        ):
             last = match[1].lower()
-            fields.setdefault(last, match[2].rstrip())
+            fields.setdefault(last, _straighten(match[2].rstrip(), quirks))
         else:
             quirks.add("part_headers_unfinished")
             return fields, position
         position = line_end
+        if position - start > MAX_HEADER_BYTES:
+            raise DecodeError(f"a part has more than {MAX_HEADER_BYTES} bytes of headers", status=2004)
     return fields, end
 
 
 def _ends_with_blank(data: bytes, start: int, end: int) -> bool:
-    """Whether only header lines stand between here and a blank line."""
-    for line in bytes(data[start : min(end, start + 4096)]).split(b"\n"):
+    """Whether only header lines stand between here and a blank line with something behind it.
+
+    With nothing behind it what looks like a header is the body: `Note: call me` as the last line of a part.
+    """
+    end = min(end, start + MAX_HEADER_BYTES)
+    while (line_end := data.find(b"\n", start, end)) >= 0:
+        line = data[start:line_end]
+        start = line_end + 1
         if not line.strip():
-            return True
+            return bool(data[start:end].strip())
         if not (line[:1] in b" \t" or _FIELD.fullmatch(line.decode("latin-1"))):
             return False
     return False
 
 
-def _decode(line: bytes, quirks: Quirks) -> str:
+def _decode(line: bytes) -> str:
     try:
-        text = line.decode("utf-8")
+        return line.decode("utf-8")
     except UnicodeDecodeError:
         return line.decode("latin-1")
-    straight = text.translate(_TYPOGRAPHIC)
+
+
+def _straighten(text: str, quirks: Quirks) -> str:
+    straight = text if text.isascii() else text.translate(_TYPOGRAPHIC)
     if straight != text:
         quirks.add("typographic_quotes")
     return straight
@@ -68,7 +88,7 @@ def _decode(line: bytes, quirks: Quirks) -> str:
 
 def read_value(value: str) -> tuple[str, dict[str, str]]:
     """(value, parameters) of `text/xml; charset="utf-8"`; value and parameter names in lower case."""
-    head, semicolon, tail = value.translate(_TYPOGRAPHIC).partition(";")
+    head, semicolon, tail = (value if value.isascii() else value.translate(_TYPOGRAPHIC)).partition(";")
     parameters: dict[str, str] = {}
     for name, raw in _PARAMETER.findall(semicolon + tail):
         text = raw.strip()
@@ -85,8 +105,8 @@ def read_value(value: str) -> tuple[str, dict[str, str]]:
 
 def _percent_decode(encoded: str, charset: str) -> str:
     try:
-        return unquote(encoded, encoding=charset or "utf-8")
-    except LookupError:
+        return charsets.decode(unquote_to_bytes(encoded), charset or "utf-8")
+    except (UnicodeDecodeError, LookupError):
         return encoded
 
 
@@ -95,9 +115,11 @@ def decode_words(text: str | None) -> str | None:
     if text is None or "=?" not in text:
         return text
     try:
-        return str(make_header(decode_header(text)))
-    except (ValueError, LookupError):
+        decoded = str(make_header(decode_header(text)))
+        decoded.encode()  # some codecs give half a surrogate pair, which nothing can hold
+    except (HeaderParseError, ValueError, LookupError):
         return text
+    return decoded
 
 
 def bare_id(value: str | None) -> str | None:

@@ -7,6 +7,7 @@ names travel in the event (`quirks`) and as a metric label, so a provider's habi
 QUIRKS = {
     "bad_transfer_encoding": "a part is not in the Content-Transfer-Encoding that it declares; its bytes are kept raw",
     "bare_ampersand": "an & in the envelope is not escaped",
+    "bare_less_than": "a < in the envelope is not escaped",
     "blank_before_declaration": "white space stands before the XML declaration",
     "body_without_multipart": "Content-Type says multipart, the body is one XML document",
     "boundary_missing": "Content-Type names no boundary; it was taken from the first delimiter",
@@ -19,6 +20,7 @@ QUIRKS = {
     "content_unreferenced": "there are parts, and the message has no Content element",
     "encoding_fallback": "the text is in no encoding that it declares; it was read byte by byte as Latin-1",
     "encoding_mismatch": "the XML declaration names another encoding than the bytes are in",
+    "illegal_character": "a character that XML cannot hold is in the envelope; U+FFFD stands for it",
     "name_case": "an element's name is in other letters (upper or lower case) than the specification's",
     "namespace_missing": "the MM7 message is in no namespace",
     "namespace_unknown": "the MM7 message is in a namespace that no release has",

@@ -97,6 +97,14 @@ def _read_integer(node: etree._Element, _element: Element, quirks: Quirks) -> in
 
 
 def _addresses(node: etree._Element, quirks: Quirks) -> list[Address]:
+    """The addresses in an element: those in elements of their own, else its bare text."""
+    found = _named_addresses(node, quirks)
+    if not found and (bare := _text(node)):
+        return [Address(bare, "")]
+    return found
+
+
+def _named_addresses(node: etree._Element, quirks: Quirks) -> list[Address]:
     found = []
     for child in node:
         name = local_name(child.tag)
@@ -109,8 +117,6 @@ def _addresses(node: etree._Element, quirks: Quirks) -> list[Address]:
         attributes = {key.lower(): text for key, text in child.attrib.items()}
         shown = boolean(attributes.get("displayonly"), quirks)
         found.append(Address(value, kind, bool(shown), attributes.get("addresscoding"), attributes.get("id")))
-    if not found and (bare := _text(node)):
-        found.append(Address(bare, ""))
     return found
 
 
@@ -120,12 +126,11 @@ def _read_address(node: etree._Element, _element: Element, quirks: Quirks) -> Ad
 
 def _recipients(node: etree._Element, _element: Element, quirks: Quirks) -> Recipients:
     roles: dict[str, list[Address]] = {"to": [], "cc": [], "bcc": []}
-    for child in node:
-        role = local_name(child.tag).lower()
-        # Number straight in Recipients, without To, is read as To.
-        roles[role if role in roles else "to"] += _addresses(child if role in roles else node, quirks)
-        if role not in roles:
-            break
+    with_role = [child for child in node if local_name(child.tag).lower() in roles]
+    # Number, or bare text, straight in Recipients is read as To.
+    roles["to"] += _named_addresses(node, quirks) if with_role else _addresses(node, quirks)
+    for child in with_role:
+        roles[local_name(child.tag).lower()] += _addresses(child, quirks)
     return Recipients(*(tuple(addresses) for addresses in roles.values()))
 
 

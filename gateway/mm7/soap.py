@@ -6,10 +6,12 @@ by the part of their name behind the last colon, because unbound prefixes leave 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lxml import etree
 
+from . import charsets
 from .errors import DecodeError
 from .quirks import Quirks
 
@@ -19,10 +21,17 @@ MAX_ENVELOPE_BYTES = 256 * 1024  # lxml caps neither siblings nor attributes; th
 _TYPOGRAPHIC = re.compile("[“”„‟]")
 _ATTRIBUTE = re.compile('=\\s*[“”„‟"]([^“”„‟"<>]*)[“”„‟"]')
 _TAG = re.compile(r"<[^<>]*>")
-_BARE_AMPERSAND = re.compile(r"&(?!(?:\w+|#\d+|#x[0-9a-fA-F]+);)")
+# Entities other than XML's own five count as bare: without a DTD nothing declares them.
+_BARE_AMPERSAND = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[0-9a-fA-F]+);)")
+_BARE_LESS_THAN = re.compile(r"<(?![A-Za-z_:/!?])")
+# What no XML document can hold (XML 1.0 §2.2), as it is or by its number.
+_ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_REFERENCE = re.compile(r"&#(?:0*(\d+)|x0*([0-9a-fA-F]+));")
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>\s*")
 _DECLARED = re.compile(r"encoding\s*=\s*[\"'“”]([A-Za-z0-9._-]+)")
-_PROLOG_DOCTYPE = re.compile(rb"\A(?:\s|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+# Atomic groups: without them every way to group n instructions is tried, 2^n of them.
+_PROLOG_DOCTYPE = re.compile(rb"\A(?>\s|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
 _MESSAGE_CLOSED = re.compile(rb"</[^<>]*(?:Req|Rsp|Fault|Envelope)\s*>", re.IGNORECASE)
 _UNBOUND_PREFIX, _NAMESPACE_NAME, _TAG_MISMATCH, _NAMESPACE_URI = 201, 202, 76, 99  # libxml2's error numbers
 
@@ -58,8 +67,16 @@ def local_name(tag: object) -> str:
 
 
 def namespace_of(tag: object) -> str | None:
-    """The namespace of a tag, without the blanks that some senders leave round it; None where there is none."""
-    return tag[1:].partition("}")[0].strip() or None if isinstance(tag, str) and tag.startswith("{") else None
+    """The namespace of a tag, without the blanks that some senders leave round it; None where there is none.
+
+    None, too, where it is no URI: no answer could be written in it.
+    """
+    namespace = tag[1:].rpartition("}")[0].strip() if isinstance(tag, str) else ""
+    try:
+        etree.Element("x", nsmap={None: namespace})
+    except ValueError:
+        return None
+    return namespace or None
 
 
 def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
@@ -85,17 +102,39 @@ def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
 
 def _repair(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
     """Second pass, after the strict parser has refused."""
-    text = _straighten(_text(data, charset, quirks), quirks)
-    escaped = _BARE_AMPERSAND.sub("&amp;", text)
-    if escaped != text:
-        quirks.add("bare_ampersand")
-    encoded = escaped.encode("utf-8", "replace")
+    encoded = _escape(_straighten(_text(data, charset, quirks), quirks), quirks).encode("utf-8")
     if _PROLOG_DOCTYPE.match(encoded):
         raise DecodeError("a DOCTYPE is not allowed", status=4004)
     try:
         return etree.fromstring(encoded, _parser(recover=False, encoding="utf-8"))
     except etree.XMLSyntaxError as error:
         return _recover(encoded, error, quirks)
+
+
+def _escape(text: str, quirks: Quirks) -> str:
+    """Text whose bare & and < are escaped, except in CDATA sections, with U+FFFD for what XML cannot hold."""
+    pieces = _CDATA.split(_replace(_ILLEGAL, "\ufffd", text, "illegal_character", quirks))
+    for index in range(0, len(pieces), 2):
+        piece = _replace(_BARE_AMPERSAND, "&amp;", pieces[index], "bare_ampersand", quirks)
+        piece = _replace(_BARE_LESS_THAN, "&lt;", piece, "bare_less_than", quirks)
+        pieces[index] = _replace(_REFERENCE, _legal, piece, "illegal_character", quirks)
+    return "".join(pieces)
+
+
+def _replace(
+    pattern: re.Pattern[str], by: str | Callable[[re.Match[str]], str], text: str, quirk: str, quirks: Quirks
+) -> str:
+    replaced = pattern.sub(by, text)
+    if replaced != text:
+        quirks.add(quirk)
+    return replaced
+
+
+def _legal(reference: re.Match[str]) -> str:
+    """A character reference as it is, or U+FFFD where it names what XML cannot hold."""
+    digits, base = (reference[1], 10) if reference[1] else (reference[2], 16)
+    number = int(digits, base) if len(digits) < 8 else 0  # int() of a megabyte of digits is an attack
+    return reference.group() if number <= 0x10FFFF and not _ILLEGAL.match(chr(number)) else "\ufffd"
 
 
 def _recover(encoded: bytes, cause: etree.XMLSyntaxError, quirks: Quirks) -> etree._Element:
@@ -105,7 +144,7 @@ def _recover(encoded: bytes, cause: etree.XMLSyntaxError, quirks: Quirks) -> etr
     except etree.XMLSyntaxError:  # pragma: no cover  # no input is known that a recovering parser raises on
         root = None
     if root is None or b"<" not in encoded:
-        raise DecodeError(f"no XML document: {cause.msg}", status=4004) from cause
+        raise DecodeError(f"no XML document: {(cause.msg or '')[:200]}", status=4004) from cause
     met = {entry.type for entry in parser.error_log}
     if _UNBOUND_PREFIX in met:
         quirks.add("unbound_prefix")
@@ -127,7 +166,7 @@ def _text(data: bytes, charset: str | None, quirks: Quirks) -> str:
             quirks.add("encoding_mismatch")
     for name in candidates:
         try:
-            return _DECLARATION.sub("", data.decode(name).removeprefix("\ufeff"))
+            return _DECLARATION.sub("", charsets.decode(data, name).removeprefix("\ufeff"))
         except (UnicodeDecodeError, LookupError):
             quirks.add("encoding_mismatch")
     quirks.add("encoding_fallback")
@@ -156,6 +195,7 @@ def _straighten(text: str, quirks: Quirks) -> str:
 def open_envelope(root: etree._Element, quirks: Quirks) -> Envelope:
     """Find header, payload and fault below the root. A payload without SOAP is taken as it is."""
     if local_name(root.tag).lower() != "envelope":
+        quirks.add("soap_envelope_missing")
         return Envelope(root, None, None, None)
     if namespace_of(root.tag) not in (SOAP, None):
         quirks.add("soap_namespace")

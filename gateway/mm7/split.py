@@ -7,6 +7,7 @@ copied out. What a sender got wrong about the boundary is read off the body itse
 import base64
 import binascii
 import quopri
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from .quirks import Quirks
 
 MAX_PARTS = 100
 MAX_NESTING = 5
+_SHOWN_DELIMITER = re.compile(rb"^--[ \t]*[^\s][^\r\n]*", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ def split(content_type: str | None, body: bytes, quirks: Quirks) -> Split:
     if not kind:
         quirks.add("content_type_missing")
     start = _first_line(body)
-    if not kind.startswith("multipart/") and not (body[start : start + 2] == b"--" and "xml" not in kind):
+    if not kind.startswith("multipart/") and body[start : start + 2] != b"--":
         if kind not in ("", "text/xml", "application/xml", "application/soap+xml"):
             quirks.add("content_type_unexpected")
         return Split(body, parameters.get("charset"))
@@ -71,9 +73,7 @@ def split(content_type: str | None, body: bytes, quirks: Quirks) -> Split:
 def _first_line(body: bytes) -> int:
     """Where the first line begins that is not blank (a byte order mark counts as blank)."""
     start = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-    while body[start : start + 1].isspace():
-        start += 1
-    return start
+    return len(body) - len(body[start:].lstrip())
 
 
 def _root(body: bytes, sections: Sequence[Section], start: str | None, quirks: Quirks) -> Section:
@@ -96,7 +96,7 @@ def _sections(body: bytes, start: int, end: int, boundary: str | None, quirks: Q
     """The sections between the delimiters, by the declared boundary or, failing that, by the one the body shows."""
     spans: list[tuple[int, int]] = []
     if boundary:
-        spans = _spans(body, start, end, b"--" + boundary.strip().encode(), quirks)
+        spans = _spans(body, start, end, b"--" + boundary.strip().encode("utf-8", "surrogateescape"), quirks)
     if not spans:
         shown = _shown_delimiter(body, start, end)
         if shown is None:
@@ -113,34 +113,21 @@ def _sections(body: bytes, start: int, end: int, boundary: str | None, quirks: Q
 
 
 def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
-    """The first line that begins with two dashes, whole."""
-    while start < end:
-        line_end = body.find(b"\n", start, end)
-        line_end = end if line_end < 0 else line_end
-        line = body[start:line_end].rstrip()
-        if line.startswith(b"--") and len(line) > 2:  # more than the dashes
-            return line
-        start = line_end + 1
-    return None
+    """The first line that begins with two dashes and has more than these, whole."""
+    found = _SHOWN_DELIMITER.search(body, start, end)
+    return found.group().rstrip() if found else None
 
 
 def _spans(body: bytes, start: int, end: int, delimiter: bytes, quirks: Quirks) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     opened = None
-    at = body.find(delimiter, start, end)
-    while at >= 0 and len(spans) <= MAX_PARTS:
-        after = at + len(delimiter)
-        closing = body[after : after + 2] == b"--"
-        line_end = body.find(b"\n", after, end)
-        line_end = end if line_end < 0 else line_end + 1
-        begins_line = at == start or body[at - 1 : at] == b"\n"
-        if begins_line and not body[after + 2 * closing : line_end].strip():
-            if opened is not None:
-                spans.append((opened, max(opened, _before_newline(body, at))))
-            if closing:
-                return spans
-            opened = line_end
-        at = body.find(delimiter, after, end)
+    line = re.compile(b"^" + re.escape(delimiter) + rb"(--)?[ \t\r\f\v]*(?:\n|\Z)", re.MULTILINE)
+    for found in line.finditer(body, start, end):
+        if opened is not None:
+            spans.append((opened, max(opened, _before_newline(body, found.start()))))
+        if found[1] or len(spans) > MAX_PARTS:
+            return spans
+        opened = found.end()
     if opened is not None:
         quirks.add("closing_delimiter_missing")
         spans.append((opened, end))
@@ -159,14 +146,14 @@ def _transfer_decode(data: bytes, headers: Headers, quirks: Quirks) -> bytes:
     if encoding != "base64":
         return data
     try:
-        return base64.b64decode(b"".join(data.split()), validate=True)
+        return base64.b64decode(data.translate(None, b" \t\r\n"), validate=True)
     except binascii.Error:
         quirks.add("bad_transfer_encoding")
         return data
 
 
 def leaves(split_body: Split, quirks: Quirks) -> tuple[Part, ...]:
-    """The attachments in their order, multiparts inside multiparts flattened.
+    """The attachments in their order, multiparts inside multiparts flattened. An empty multipart is none.
 
     Raises DecodeError 2004 past MAX_PARTS parts or MAX_NESTING levels.
     """
@@ -176,7 +163,7 @@ def leaves(split_body: Split, quirks: Quirks) -> tuple[Part, ...]:
             parts.append(part)
             if len(parts) > MAX_PARTS:
                 raise DecodeError(f"the message has more than {MAX_PARTS} parts", status=2004)
-    return tuple(parts)
+    return tuple(part for part in parts if part.data or not part.content_type.startswith("multipart/"))
 
 
 def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Iterator[Part]:
@@ -190,7 +177,7 @@ def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Itera
     start = bare_id(parameters.get("start"))
     if start is not None and start not in (bare_id(s.headers.get("content-id")) for s in inner):
         quirks.add("start_unmatched")
-    if not inner and section.end > section.start:
+    if not inner:
         yield _part(body, section, kind, parameters, quirks)
     for nested in inner:
         yield from _flatten(body, nested, level + 1, quirks)

@@ -10,7 +10,7 @@ PROFILE = Profile(
     namespaces={"5.3.0": mm7.REL_5_1_2, "6.8.0": mm7.REL_6_1_4},
     # Their own "Retryable?" column: 3000 and 4005 (platform capacity reached).
     temporary=frozenset({3000, 4005}),
-    permanent=frozenset({3003, 3500}),
+    permanent=frozenset({3001, 3002, 3003, 3004, 3500}),
     numbers="e164",
     max_recipients=1,
     max_body_bytes=1024 * 1024,

@@ -101,8 +101,8 @@ def _key(sha256: str) -> str:
 
 
 def _sync(path: Path) -> None:
-    """A new file is safe when its bytes and its folder's entry for it are."""
-    for target in (path, path.parent):
+    """A new file is safe when its bytes are, and the entries for it and for its folder, which may be new too."""
+    for target in (path, path.parent, path.parent.parent):
         descriptor = os.open(target, os.O_RDONLY)
         try:
             os.fsync(descriptor)

@@ -48,7 +48,7 @@ async def _topology(connection: Connection, settings: Settings) -> Line:
         differences = await broker.check(connection.channel, app.topology(settings))
     except BrokerDown as error:
         return Line("topology", False, error.reason)
-    named = ", ".join(f"{d.name} {d.problem}" for d in differences)
+    named = ", ".join(f"{d.kind} {d.name} {d.problem}" for d in differences)
     hint = f"{named}: `mm7 topology declare` makes what is missing" if named else "as declared"
     return Line("topology", not differences, hint)
 

@@ -4,7 +4,6 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or settings, 3 refused, 4 
 """
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +13,7 @@ import typer
 
 from gateway import broker
 from gateway.app import topology as build_topology
+from gateway.broker import Connection
 from gateway.contract import schema as schemas
 from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
@@ -82,7 +82,7 @@ def encode(
         for problem in error.problems:
             sys.stderr.write(f"{problem.path or 'command'}: {problem.problem}\n")
         raise typer.Exit(REFUSED) from None
-    sys.stdout.buffer.write(request)
+    console.write(request)
 
 
 @app.command()
@@ -99,7 +99,8 @@ def send(
 ) -> None:
     """Enqueue a message to phones."""
     settings = console.settings()
-    console.account(settings, account)
+    if console.account(settings, account).outbound is None:
+        console.fail(f"the account {account} cannot send: give it an [accounts.{account}.outbound]", 2)
     try:
         body = sending.command(to, text, attach or [], subject, reference)
     except (OSError, ValueError) as error:
@@ -138,7 +139,7 @@ async def _tail(settings: Settings, patterns: list[str], *, as_json: bool) -> in
     async with console.connected(settings, "mm7 tail") as connection:
         await connection.wait_up(REACH_WITHIN)
         async for delivery in broker.tail(connection, patterns):
-            console.say(delivery.body.decode() if as_json else words.line(orjson.loads(delivery.body)))
+            console.say(delivery.body.decode("utf-8", "replace") if as_json else words.told(delivery.body))
     return 0
 
 
@@ -165,7 +166,7 @@ def topology_check() -> None:
 
 
 async def _declare(settings: Settings, *, create: bool) -> int:
-    async with console.connected(settings, "mm7 topology") as connection:
+    async with Connection(settings.amqp_url.get_secret_value(), "mm7 topology") as connection:
         await connection.wait_up(REACH_WITHIN)
         walk = broker.declare if create else broker.check
         differences = await walk(connection.channel, build_topology(settings))
@@ -204,8 +205,9 @@ def schema_commands() -> None:
 
 
 def main() -> None:
-    """Entry point."""
+    """Entry point. A reader that has gone (`mm7 tail | head`) is typer's: exit code 1 without a word."""
     try:
         app()
-    except BrokenPipeError:  # `mm7 tail | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError) as error:  # a disk that is full, an address that is none
+        sys.stderr.write(f"mm7: {error}\n")
+        sys.exit(1 if isinstance(error, OSError) else 2)

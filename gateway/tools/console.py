@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway import app
 from gateway.accounts import Account
 from gateway.broker import BrokerDown, Connection, PublishFailed
 from gateway.settings import Settings, SettingsError
@@ -36,8 +37,8 @@ def account(found: Settings, name: str) -> Account:
 
 
 def connected(found: Settings, name: str) -> Connection:
-    """A connection to the broker, to be entered."""
-    return Connection(found.amqp_url.get_secret_value(), name)
+    """A connection to the broker, to be entered; it declares what the programs would, so that it may be used first."""
+    return Connection(found.amqp_url.get_secret_value(), name, app.topology(found))
 
 
 def read(file: str) -> bytes:
@@ -74,7 +75,13 @@ def fail(text: str, code: int) -> NoReturn:
 
 def print_json(value: object) -> None:
     """JSON for machines, indented for people."""
-    sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+
+
+def write(data: bytes) -> None:
+    """Bytes as they are, at once: a reader that has gone is noticed here and not at the interpreter's end."""
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

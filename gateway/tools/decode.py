@@ -29,13 +29,13 @@ class Reading:
 
 def decode(captured: HttpFile, account: Account, media_url: str) -> Reading:
     """Read a request or a response without touching anything."""
-    encoding = captured.headers.get("Content-Encoding", "identity").lower()
-    if captured.status is None and encoding != "identity":
+    encoding = captured.headers.get("Content-Encoding", "identity").strip().lower()
+    if captured.status is None and encoding not in ("", "identity"):
         answer = answers.plain(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content encodings are not read: send it plain")
         return _show(answer=answer, refusal=(415, f"Content-Encoding: {encoding}"))
     try:
         decoded = mm7.decode(captured.headers.get("Content-Type"), captured.body)
-        if captured.status is not None or isinstance(decoded.message, mm7.Response):
+        if captured.status is not None or (not captured.start and isinstance(decoded.message, mm7.Response)):
             return _show(decoded.message.operation, decoded=decoded, quirks=decoded.quirks)
         return _callback(decoded, captured.headers, account, media_url)
     except mm7.DecodeError as error:

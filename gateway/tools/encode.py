@@ -15,13 +15,16 @@ DRY_RUN = Account.model_validate(
 async def encode(body: bytes, account: Account, media_url: str) -> bytes:
     """Head and body, byte for byte. Raises BadCommand with every problem."""
     command = commands.parse(body, None, {}, None)
-    contents = []
+    contents, problems = [], []
     for number, part in enumerate(command.parts):
         content = submission.inline_content(part)
         if content is None:
             try:
                 content = await MediaStore(media_url).get(part.url or "")
             except (MediaNotFound, MediaUnavailable) as error:
-                raise BadCommand([Problem(path=f"parts[{number}].url", problem=str(error))]) from error
+                problems.append(Problem(path=f"parts[{number}].url", problem=str(error)))
+                continue
         contents.append(content)
+    if problems:
+        raise BadCommand(problems)
     return outbound.build(command, account, contents).as_file()

@@ -17,7 +17,7 @@ _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)")
 
 @dataclass(frozen=True, slots=True)
 class HttpFile:
-    """`status` is None for a request."""
+    """`status` is None for a request; `start` is empty for a body of which nobody knows how it came."""
 
     start: str
     headers: CIMultiDict[str]
@@ -63,6 +63,6 @@ def parse(data: bytes) -> HttpFile:
 
 
 def of_body(body: bytes, content_type: str | None) -> HttpFile:
-    """A body that was captured without its head, as a request."""
+    """A body that was captured without its head."""
     headers: CIMultiDict[str] = CIMultiDict({"Content-Type": content_type} if content_type else {})
-    return HttpFile("POST / HTTP/1.1", headers, body)
+    return HttpFile("", headers, body)

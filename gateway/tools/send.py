@@ -18,7 +18,12 @@ MAX_ATTACHED_BYTES = 11 * 1024 * 1024  # in base64 it must still fit into one AM
 def command(
     to: Sequence[str], text: str | None, attach: Sequence[Path], subject: str | None, reference: str | None
 ) -> dict[str, Any]:
-    """The command of the options. Raises ValueError for attachments that are too large, OSError for unreadable ones."""
+    """The command of the options. Raises ValueError for what no command can hold, OSError for unreadable files."""
+    for option in filter(None, (*to, text, subject, reference)):
+        try:
+            option.encode()
+        except UnicodeEncodeError:  # the shell handed over bytes of another encoding
+            raise ValueError(f"{option!r} is no UTF-8") from None
     parts: list[dict[str, Any]] = [{"content_type": "text/plain", "text": text}] if text is not None else []
     total = 0
     for path in attach:
@@ -51,7 +56,7 @@ async def send_and_wait(connection: Connection, account: str, body: dict[str, An
         await send(connection, account, body)
         async with asyncio.timeout(within):
             async for delivery in inbox:
-                event: dict[str, Any] = orjson.loads(delivery.body)
-                if event["data"]["command_id"] == body["id"]:
+                if delivery.correlation_id == body["id"]:
+                    event: dict[str, Any] = orjson.loads(delivery.body)
                     return event
     raise TimeoutError

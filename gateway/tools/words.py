@@ -1,12 +1,30 @@
 """Events in one line for people."""
 
+import unicodedata
 from typing import Any
+
+import orjson
+
+_CONTROLS = ("Cc", "Zl", "Zp")  # not Cf: it holds emoji together
+
+
+def told(body: bytes) -> str:
+    """An event as it comes from the broker; anybody may publish there, so it may be none."""
+    try:
+        return line(orjson.loads(body))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return plain(f"not an event of ours: {body[:200].decode('utf-8', 'replace')}")
+
+
+def plain(text: str) -> str:
+    """One line that does nothing to a terminal: line ends and other control characters as a space."""
+    return "".join(" " if unicodedata.category(letter) in _CONTROLS else letter for letter in text)
 
 
 def line(event: dict[str, Any]) -> str:
     """`14:03:51 mo.received sinch-us  from 15553199144: "Hello", 2 parts …`"""
     data = event["data"]
-    return f"{event['time'][11:19]} {event['type']:<16} {data['account']:<12} {_facts(event['type'], data)}"
+    return plain(f"{event['time'][11:19]} {event['type']:<16} {data['account']:<12} {_facts(event['type'], data)}")
 
 
 def _facts(kind: str, data: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import time
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,8 @@ def demo(
     except BrokerDown as error:
         typer.echo(f"no broker: {error.reason}. `make demo` brings one, or set MM7_AMQP_URL", err=True)
         raise typer.Exit(1) from None
+    except asyncio.CancelledError:  # SIGTERM
+        raise typer.Exit(128 + signal.SIGTERM) from None
 
 
 def _amqp_url() -> str:
@@ -46,6 +49,7 @@ def _amqp_url() -> str:
 
 
 async def _demo() -> None:
+    _cancel_on_sigterm()
     began = time.monotonic()
     narrator = Narrator()
     folder = FOLDER / time.strftime("%Y%m%d-%H%M%S")
@@ -68,6 +72,13 @@ async def _demo() -> None:
     _times(narrator, time.monotonic() - began)
     _how_to_go_on(narrator, folder)
     _forget_older(folder)
+
+
+def _cancel_on_sigterm() -> None:
+    """Once, so that the programs started are ended and this is not cut short."""
+    demo = asyncio.current_task()
+    assert demo is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: demo.cancelling() or demo.cancel())
 
 
 def _times(narrator: Narrator, total: float) -> None:

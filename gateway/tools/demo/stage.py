@@ -20,7 +20,7 @@ import aiohttp
 from gateway.tools.simulator import Simulator
 
 READY_WITHIN = 20.0
-END_WITHIN = 35.0  # more than the programs' own grace
+END_WITHIN = 45.0  # more than the programs' own grace
 
 _ACCOUNT = """\
 [accounts.{name}]

@@ -1,0 +1,1 @@
+"""Benchmarks: figures of this machine, and ratios to floors measured in the same run."""

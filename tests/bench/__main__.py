@@ -1,0 +1,20 @@
+"""`make bench`."""
+
+import asyncio
+import sys
+
+from tests.bench import codec, receiver
+
+
+def main() -> None:
+    """Print everything."""
+    sys.stdout.write("codec, beside a bare lxml parse of the same document\n")
+    for row in codec.rows():
+        sys.stdout.write(f"  {row}\n")
+    sys.stdout.write("receiver, beside bare confirmed publishes of the same size\n")
+    for line in asyncio.run(receiver.measure()):
+        sys.stdout.write(f"  {line}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""A receiver on a port of its own, with a publisher that remembers."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from pamqp.header import ContentHeader
+
+from gateway import receiver
+from gateway.broker import Outgoing
+from gateway.broker.message import to_amqp
+from gateway.receiver import Receiver
+from gateway.settings import Settings
+from gateway.stores.media import MediaStore
+from gateway.telemetry.metrics import Metrics
+
+OPEN = {"profile": "generic", "inbound": {"open": True}}
+MAX_FRAME_BYTES = 131072  # RabbitMQ's: a larger header ends the connection
+
+
+class Recorder:
+    """Publishes nowhere, and refuses what AMQP could not carry. `hold` is awaited before anything is confirmed."""
+
+    def __init__(self) -> None:
+        self.sent: list[Outgoing] = []
+        self.hold: Callable[[], Any] | None = None
+
+    async def publish(self, outgoing: Outgoing, *, within: float) -> None:
+        properties = to_amqp(outgoing).properties
+        assert len(ContentHeader(body_size=len(outgoing.body), properties=properties).marshal()) < MAX_FRAME_BYTES
+        if self.hold:
+            await self.hold()
+        self.sent.append(outgoing)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [orjson.loads(outgoing.body) for outgoing in self.sent]
+
+
+@dataclass
+class Receiving:
+    """A receiver that listens; `media` and `publisher` may be looked at, and told to fail."""
+
+    port: int
+    receiver: Receiver
+    publisher: Recorder
+    media: MediaStore
+    metrics: Metrics
+    session: aiohttp.ClientSession
+    stack: AsyncExitStack = field(repr=False)
+
+    async def post(
+        self, body: Any, content_type: str | None = "text/xml", *, path: str = "/mm7/open", **headers: str
+    ) -> "Answered":
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        skipped = () if content_type else ("Content-Type",)
+        given |= {"Content-Type": content_type} if content_type else {}
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.post(url, data=body, headers=given, skip_auto_headers=skipped) as response:
+            return Answered(response.status, response.headers, await response.read())
+
+    async def stop(self) -> None:
+        """As at SIGTERM: those under way are answered."""
+        await self.stack.aclose()
+
+
+@dataclass
+class Answered:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of whoever runs the tests are not those of the tests."""
+    monkeypatch.delenv("MM7_CONFIG", raising=False)
+
+
+@pytest.fixture
+async def receiving() -> AsyncIterator[Callable[..., Any]]:
+    """Start a receiver: await receiving(accounts={…}, any_setting=…)."""
+    async with AsyncExitStack() as stack:
+
+        async def start(accounts: Mapping[str, Any] | None = None, **given: Any) -> Receiving:
+            defaults = {"http_port": 0, "http_host": "127.0.0.1", "media_url": "memory://"}
+            settings = Settings(accounts=accounts or {"open": OPEN}, **defaults | given)
+            publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
+            taking = Receiver(settings, publisher, media, metrics)
+            inner = await stack.enter_async_context(AsyncExitStack())
+            port = await inner.enter_async_context(receiver.serving(taking, settings))
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            return Receiving(port, taking, publisher, media, metrics, session, inner)
+
+        yield start

@@ -1,0 +1,137 @@
+"""Every quirk by bytes that show it, and it alone; the event says so, and holds what was sent all the same."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from gateway import mm7, profiles
+from gateway.contract import callbacks
+from gateway.contract.callbacks import Receipt
+
+NS = mm7.REL_6_1_4
+SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
+ID = f'<TransactionID xmlns="{NS}">t-1</TransactionID>'
+SENDER = "<Sender><Number>15550001111</Number></Sender>"
+CONTENT = '<Content href="cid:c"/>'
+TEXT = "Content-Type: text/plain\nContent-ID: <c>\n\nhello"
+
+
+def deliver(children: str = "", *, ns: str = NS, soap: str = SOAP, identity: str = ID, sender: str = SENDER) -> str:
+    payload = f'<DeliverReq xmlns="{ns}"><MM7Version>6.8.0</MM7Version>{sender}{children}</DeliverReq>'
+    return f'<s:Envelope xmlns:s="{soap}"><s:Header>{identity}</s:Header><s:Body>{payload}</s:Body></s:Envelope>'
+
+
+def multipart(*parts: str, root: str | None = None, end: str = "--b--\n") -> str:
+    sections = [f"Content-Type: text/xml\n\n{root or deliver(CONTENT)}", *parts]
+    return "".join(f"--b\n{section}\n" for section in sections) + end
+
+
+XML, BOUNDARY = "text/xml", 'multipart/related; type="text/xml"; boundary="b"'
+CASES: dict[str, tuple[str | None, str | bytes]] = {
+    "bad_transfer_encoding": (BOUNDARY, multipart(TEXT.replace("\n\n", "\nContent-Transfer-Encoding: base64\n\n"))),
+    "bare_ampersand": (XML, deliver("<Subject>rock & roll</Subject>")),
+    "bare_less_than": (XML, deliver("<Subject>I <3 you</Subject>")),
+    "blank_before_declaration": (XML, '\n<?xml version="1.0"?>' + deliver()),
+    "body_without_multipart": ("multipart/related", deliver()),
+    "boundary_missing": ("multipart/related", multipart(TEXT)),
+    "boundary_mismatch": (BOUNDARY.replace('"b"', '"other"'), multipart(TEXT)),
+    "closing_delimiter_missing": (BOUNDARY, multipart(TEXT, end="")),
+    "content_missing": (XML, deliver(CONTENT)),
+    "content_type_missing": (None, deliver()),
+    "content_type_unexpected": ("application/x-www-form-urlencoded", deliver()),
+    "content_unmatched": (BOUNDARY, multipart(TEXT.replace("<c>", "<other>"))),
+    "content_unreferenced": (BOUNDARY, multipart(TEXT, root=deliver())),
+    "encoding_fallback": (
+        XML,
+        b'<?xml version="1.0" encoding="x-none"?>' + deliver("<Subject>\xe9</Subject>").encode("latin-1"),
+    ),
+    "encoding_mismatch": (XML, '<?xml version="1.0" encoding="utf-16"?>' + deliver("<Subject>é</Subject>")),
+    "illegal_character": (XML, deliver("<Subject>a&#1;b</Subject>")),
+    "name_case": (XML, deliver("<subject>x</subject>")),
+    "namespace_missing": (XML, deliver(ns="")),
+    "namespace_unknown": (XML, deliver(ns="urn:mm7", identity=ID.replace(NS, "urn:mm7"))),
+    "part_headers_unfinished": (BOUNDARY, multipart(TEXT.replace("\n\n", "\n"))),
+    "repeated_element": (XML, deliver("<Subject>x</Subject><Subject>y</Subject>")),
+    "soap_envelope_missing": (XML, f'<DeliverReq xmlns="{NS}">{SENDER}</DeliverReq>'),
+    "soap_namespace": (XML, deliver(soap=SOAP.replace("http:", "https:"))),
+    "start_unmatched": (f'{BOUNDARY}; start="<nowhere>"', multipart(TEXT)),
+    "submit_as_deliver": (
+        XML,
+        deliver(
+            sender=f"<SenderIdentification><SenderAddress><Number>15550001111</Number></SenderAddress></SenderIdentification>"
+            "<Recipients><To><ShortCode>111122</ShortCode></To></Recipients>"
+        ).replace("DeliverReq", "SubmitReq"),
+    ),
+    "text_encoding_fallback": (BOUNDARY, multipart(TEXT.replace("text/plain", "text/plain; charset=x-none"))),
+    "time_unreadable": (XML, deliver("<TimeStamp>yesterday</TimeStamp>")),
+    "time_without_zone": (XML, deliver("<TimeStamp>2014-04-14T16:15:23</TimeStamp>")),
+    "transaction_id_missing": (XML, deliver(identity="")),
+    "typographic_quotes": (BOUNDARY, multipart(TEXT.replace("text/plain", "text/plain; name=“a.txt”"))),
+    "unbound_prefix": (XML, deliver().replace("s:", "t:").replace("xmlns:t", "xmlns:s")),
+    "value_unreadable": (
+        XML,
+        deliver("<Recipients><To><Number displayOnly='perhaps'>15550002222</Number></To></Recipients>"),
+    ),
+    "xml_recovered": (XML, deliver("<Subject>x<b></Subject>")),
+}
+# What cannot be had alone: without an envelope there is no header, and a wrong charset is seen twice.
+COMPANY = {
+    "soap_envelope_missing": {"transaction_id_missing"},
+    "encoding_fallback": {"encoding_mismatch"},
+}
+
+
+def event_of(content_type: str | None, body: str | bytes) -> dict:
+    raw = body if isinstance(body, bytes) else body.encode()
+    receipt = Receipt(
+        account="a", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
+    )
+    callback = callbacks.from_mm7(mm7.decode(content_type, raw), receipt, lambda digest: f"memory:///{digest}")
+    return callback.event.model_dump()["data"]
+
+
+def test_every_quirk_has_its_bytes() -> None:
+    assert list(CASES) == list(mm7.QUIRKS)
+
+
+@pytest.mark.parametrize("quirk", CASES)
+def test_a_quirk_is_read_all_the_same_and_named(quirk) -> None:
+    data = event_of(*CASES[quirk])
+    assert set(data["quirks"]) == {quirk} | COMPANY.get(quirk, set())
+    assert data["sender"]["address"] == "15550001111"
+
+
+def test_what_has_no_deviation_has_no_quirk() -> None:
+    assert event_of(XML, deliver())["quirks"] == []
+    assert event_of(BOUNDARY, multipart(TEXT))["quirks"] == []
+
+
+def test_a_quirk_without_a_sentence_is_refused() -> None:
+    with pytest.raises(KeyError):
+        mm7.Quirks().add("never_heard_of")
+
+
+@pytest.mark.parametrize(
+    ("quirk", "field", "value"),
+    [
+        ("bare_ampersand", "subject", "rock & roll"),
+        ("bare_less_than", "subject", "I <3 you"),
+        ("encoding_fallback", "subject", "é"),
+        ("encoding_mismatch", "subject", "é"),
+        ("illegal_character", "subject", "a�b"),
+        ("name_case", "subject", "x"),
+        ("repeated_element", "subject", "x"),
+        ("time_unreadable", "sent_at_raw", "yesterday"),
+        ("time_without_zone", "sent_at", "2014-04-14T16:15:23.000Z"),
+        ("typographic_quotes", "text", "hello"),
+        ("part_headers_unfinished", "text", "hello"),
+        ("boundary_mismatch", "text", "hello"),
+        ("closing_delimiter_missing", "text", "hello"),
+        ("content_unmatched", "text", "hello"),
+        ("text_encoding_fallback", "text", "hello"),
+        ("bad_transfer_encoding", "text", "hello"),
+        ("namespace_unknown", "namespace", "urn:mm7"),
+    ],
+)
+def test_what_was_put_up_with_is_in_the_event(quirk, field, value) -> None:
+    assert event_of(*CASES[quirk])[field] == value
