@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from gateway.broker import Connection, State
+from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 
@@ -44,7 +45,7 @@ async def serving(host: str, port: int, metrics: Metrics, reasons: Callable[[], 
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics_text)
-    runner = web.AppRunner(app, access_log=None, lingering_time=1)
+    runner = web.AppRunner(app, access_log=None, logger=logs.of_http(), lingering_time=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

@@ -236,7 +236,9 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
     app = web.Application(client_max_size=settings.max_body_bytes)
     app.router.add_route("*", "/{path:.*}", receiver.receive)
     # 75 s: longer than the proxies before us keep a connection (60), so it is never we who close it first.
-    runner = web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=1, keepalive_timeout=75)
+    runner = web.AppRunner(
+        app, access_log=None, logger=logs.of_http(), auto_decompress=False, lingering_time=1, keepalive_timeout=75
+    )
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port, reuse_port=settings.reuse_port or None)
     try:

@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import aio_pika
 import aiohttp
@@ -68,6 +68,19 @@ def alarm(node) -> Iterator[Callable[[bool], Awaitable[None]]]:
 
     yield switch
     node.alarm(False)
+
+
+@pytest.fixture
+def freeze(node) -> Callable[[], None]:
+    """Freeze the node, and return when it has stood still: a signal takes a moment."""
+    pid = (node.data_dir / "rabbitmq.pid").read_text().strip()
+
+    def stop() -> None:
+        node.pause()
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.001)
+
+    return stop
 
 
 def _listens(port: int) -> bool:
@@ -249,7 +262,7 @@ class Observer:
         self._url = url
         self.followed: list[Follower] = []
 
-    async def __aenter__(self) -> "Observer":
+    async def __aenter__(self) -> Self:
         self.connection = await aio_pika.connect(self._url)
         self.channel = await self.connection.channel(publisher_confirms=True)
         return self

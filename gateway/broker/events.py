@@ -30,7 +30,8 @@ def outgoing(event: Event, *, correlation_id: str | None = None, traceparent: st
     return Outgoing(
         exchange=EVENTS,
         routing_key=routing_key(event),
-        body=event.model_dump_json().encode(),
+        # CloudEvents 1.0 allows null for what is unset, and its own SDK does not read it.
+        body=event.model_dump_json(exclude={"subject"} if event.subject is None else None).encode(),
         content_type=CONTENT_TYPE,
         type=event.type,
         headers=headers,

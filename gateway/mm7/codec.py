@@ -137,13 +137,18 @@ def _check_content(message: Message, parts: Sequence[Part], pieces: split.Split,
             quirks.add("content_unreferenced")
     elif not parts:
         quirks.add("content_missing")
-    elif not _names(content.href) & (split.container_ids(pieces) | {part.content_id for part in parts}):
-        quirks.add("content_unmatched")
+    else:
+        names = {name for part in parts for name in (part.content_id, part.content_location, part.filename)}
+        # An href may be percent-encoded (RFC 2392 §2).
+        if not _comparable({content.href, unquote(content.href or "")}) & _comparable(
+            names | split.container_ids(pieces)
+        ):
+            quirks.add("content_unmatched")
 
 
-def _names(href: str | None) -> set[str | None]:
-    """The Content-ID that an href refers to, as it is and percent-decoded (RFC 2392 §2)."""
-    return {bare_id(href), bare_id(unquote(href or ""))} - {None}
+def _comparable(names: set[str | None]) -> set[str]:
+    """Content-IDs, and what refers to them, without their brackets."""
+    return {(bare_id(name) or "").strip("<>") for name in names} - {""}
 
 
 def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:

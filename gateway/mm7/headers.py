@@ -97,15 +97,15 @@ def read_value(value: str) -> tuple[str, dict[str, str]]:
         elif text.endswith('"'):
             text = text[:-1]
         if name.endswith("*"):  # RFC 2231: charset'language'percent-encoded
-            charset, _, encoded = text.replace("''", "'", 1).partition("'") if "'" in text else ("utf-8", "", text)
-            text = _percent_decode(encoded, charset)
+            *declared, encoded = text.split("'", 2)
+            text = _percent_decode(encoded, declared[0] if declared else "")
         parameters.setdefault(name.lower().rstrip("*"), text)
     return head.strip().lower(), parameters
 
 
 def _percent_decode(encoded: str, charset: str) -> str:
     try:
-        return charsets.decode(unquote_to_bytes(encoded), charset or "utf-8")
+        return charsets.decode(unquote_to_bytes(encoded.encode("utf-8", "surrogateescape")), charset or "utf-8")
     except (UnicodeDecodeError, LookupError):
         return encoded
 

@@ -26,7 +26,9 @@ _BARE_AMPERSAND = re.compile(r"&(?!(?:lt|gt|amp|quot|apos|#\d+|#x[0-9a-fA-F]+);)
 _BARE_LESS_THAN = re.compile(r"<(?![A-Za-z_:/!?])")
 # What no XML document can hold (XML 1.0 §2.2), as it is or by its number.
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_CDATA = re.compile(r"(<!\[CDATA\[.*?\]\]>)", re.DOTALL)
+_CDATA = re.compile(r"(<!\[CDATA\[|\]\]>)")
+_ENTITY = re.compile(r"&(lt|gt|amp|quot|apos);")
+_NUMBER_OF = {"lt": 60, "gt": 62, "amp": 38, "quot": 34, "apos": 39}
 _REFERENCE = re.compile(r"&#(?:0*(\d+)|x0*([0-9a-fA-F]+));")
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>\s*")
 _DECLARED = re.compile(r"encoding\s*=\s*[\"'“”]([A-Za-z0-9._-]+)")
@@ -114,10 +116,14 @@ def _repair(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
 def _escape(text: str, quirks: Quirks) -> str:
     """Text whose bare & and < are escaped, except in CDATA sections, with U+FFFD for what XML cannot hold."""
     pieces = _CDATA.split(_replace(_ILLEGAL, "\ufffd", text, "illegal_character", quirks))
-    for index in range(0, len(pieces), 2):
-        piece = _replace(_BARE_AMPERSAND, "&amp;", pieces[index], "bare_ampersand", quirks)
-        piece = _replace(_BARE_LESS_THAN, "&lt;", piece, "bare_less_than", quirks)
-        pieces[index] = _replace(_REFERENCE, _legal, piece, "illegal_character", quirks)
+    for index in range(0, len(pieces), 2):  # text and CDATA's marks take turns
+        if index and pieces[index - 1] != "]]>":
+            continue
+        piece = _replace(_REFERENCE, _legal, pieces[index], "illegal_character", quirks)
+        piece = _replace(_BARE_AMPERSAND, "&#38;", piece, "bare_ampersand", quirks)
+        piece = _replace(_BARE_LESS_THAN, "&#60;", piece, "bare_less_than", quirks)
+        # By their numbers: libxml2 drops the named ones behind the first error of a document.
+        pieces[index] = _ENTITY.sub(lambda match: f"&#{_NUMBER_OF[match[1]]};", piece)
     return "".join(pieces)
 
 

@@ -18,7 +18,8 @@ from .quirks import Quirks
 
 MAX_PARTS = 100
 MAX_NESTING = 5
-_SHOWN_DELIMITER = re.compile(rb"^--[ \t]*[^\s][^\r\n]*", re.MULTILINE)
+# RFC 2046 §5.1.1 allows 70 characters.
+_SHOWN_DELIMITER = re.compile(rb"^--[ \t]*[^\s][^\r\n]{0,200}(?=[\r\n]|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,23 +121,20 @@ def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
 
 def _spans(body: bytes, start: int, end: int, delimiter: bytes, quirks: Quirks) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
-    opened = None
+    opened, crlf = None, False
     line = re.compile(b"^" + re.escape(delimiter) + rb"(--)?[ \t\r\f\v]*(?:\n|\Z)", re.MULTILINE)
     for found in line.finditer(body, start, end):
         if opened is not None:
-            spans.append((opened, max(opened, _before_newline(body, found.start()))))
+            # The line break before a delimiter belongs to it (RFC 2046 §5.1.1); where lines end in LF, CR is content.
+            line_break = 2 if crlf and body.endswith(b"\r\n", opened, found.start()) else 1
+            spans.append((opened, max(opened, found.start() - line_break)))
         if found[1] or len(spans) > MAX_PARTS:
             return spans
-        opened = found.end()
+        opened, crlf = found.end(), found.group().endswith(b"\r\n")
     if opened is not None:
         quirks.add("closing_delimiter_missing")
         spans.append((opened, end))
     return spans
-
-
-def _before_newline(body: bytes, at: int) -> int:
-    """The line break before a delimiter belongs to the delimiter (RFC 2046 §5.1.1); LF alone is read too."""
-    return at - 2 if body[at - 2 : at] == b"\r\n" else at - 1
 
 
 def _transfer_decode(data: bytes, headers: Headers, quirks: Quirks) -> bytes:
@@ -196,9 +194,7 @@ def _part(body: bytes, section: Section, kind: str, parameters: dict[str, str], 
     )
 
 
-def container_ids(split_body: Split) -> set[str]:
+def container_ids(split_body: Split) -> set[str | None]:
     """The Content-IDs and -Locations of the sections beside the SOAP document, containers included."""
-    names = set()
-    for section in split_body.attachments:
-        names |= {bare_id(section.headers.get(name)) or "" for name in ("content-id", "content-location")}
-    return names - {""}
+    names = ("content-id", "content-location")
+    return {section.headers.get(name) for section in split_body.attachments for name in names}

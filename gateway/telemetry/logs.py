@@ -44,6 +44,22 @@ def configure(level: str, style: Format | None) -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
+def of_http() -> logging.Logger:
+    """The logger of an HTTP server. A request that is no HTTP is answered 400 and takes one line of it."""
+    logger = logging.getLogger("gateway.http")
+    logger.addFilter(_without_request)
+    return logger
+
+
+def _without_request(record: logging.LogRecord) -> bool:
+    """Without aiohttp's traceback, which shows the line of the request that is wrong: it may hold a password."""
+    error = record.exc_info[1] if record.exc_info else None
+    if type(error).__module__ == "aiohttp.http_exceptions":
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.exc_info = f"http.malformed: {type(error).__name__} from %s", None
+    return True
+
+
 def _dumps(value: object, **_: object) -> str:
     return orjson.dumps(value, default=str).decode()
 

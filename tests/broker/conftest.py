@@ -1,18 +1,11 @@
-"""A real RabbitMQ for these tests: the one of MM7_AMQP_URL, and a private node whose faults they may cause.
-
-Without a broker the tests are skipped, with the reason; where CI is set they fail instead.
-"""
+"""An account of each test's own, on the broker of MM7_AMQP_URL or on the private node whose faults it may cause."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
 import secrets
-import socket
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -28,84 +21,11 @@ from gateway.broker import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from rabbitmq import RabbitNode
 
 UP_WITHIN = 10.0
-
-
-def no_broker(reason: str) -> NoReturn:
-    """Skip at home, fail in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def one_node() -> Iterator[RabbitNode]:
-    """A private node for the whole run."""
-    try:
-        from problems import NoServer, StartFailed
-        from rabbitmq import RabbitNode
-    except ImportError as error:
-        no_broker(f"the set-up scripts are not there: {error}")
-    try:
-        node = RabbitNode.create()
-        node.start()
-    except (NoServer, StartFailed) as error:
-        no_broker(f"no private RabbitMQ node: {error}")
-    yield node
-    node.destroy()
-
-
-@pytest.fixture
-def node(one_node: RabbitNode) -> Iterator[RabbitNode]:
-    """The private node, running and well; what a test does to it is undone."""
-    yield one_node
-    one_node.resume()
-    if not _listens(one_node.port):
-        one_node.kill()
-        one_node.start()
-
-
-@pytest.fixture
-def alarm(node: RabbitNode) -> Iterator[Callable[[bool], Awaitable[None]]]:
-    """Raise and clear the node's memory alarm."""
-
-    async def switch(on: bool) -> None:
-        await asyncio.to_thread(node.alarm, on)
-
-    yield switch
-    node.alarm(False)
-
-
-@pytest.fixture
-def freeze(node: RabbitNode) -> Callable[[], None]:
-    """Freeze the node, and return when it has stood still: a signal takes a moment."""
-    pid = (node.data_dir / "rabbitmq.pid").read_text().strip()
-
-    def stop() -> None:
-        node.pause()
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            time.sleep(0.001)
-
-    return stop
-
-
-def _listens(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-@pytest.fixture(scope="session")
-def amqp_url(request: pytest.FixtureRequest) -> str:
-    """A broker to work with, not to harm."""
-    if url := os.environ.get("MM7_AMQP_URL"):
-        return url
-    node: RabbitNode = request.getfixturevalue("one_node")
-    return node.url
 
 
 class Place:

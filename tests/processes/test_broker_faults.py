@@ -83,9 +83,9 @@ async def test_nothing_that_was_acknowledged_is_lost_under_load(node, receiver, 
     assert acknowledged <= await kept()
 
 
-async def test_a_frozen_broker_turns_callbacks_back_in_time(node, receiver, caller, name):
+async def test_a_frozen_broker_turns_callbacks_back_in_time(node, freeze, receiver, caller, name):
     assert (await caller.call(receiver.port, name)).status == 200
-    node.pause()
+    freeze()
     answers = await asyncio.gather(*(_turned_back(caller, receiver, name) for _ in range(40)))
     assert len(answers) == 40
     assert (await receiver.get("livez"))[0] == 200
@@ -108,8 +108,8 @@ async def test_a_broker_that_takes_nothing_turns_callbacks_back(node, alarm, rec
     assert (await receiver.get("readyz"))[0] == 200
 
 
-async def test_a_receiver_ends_while_the_broker_is_frozen(node, receiver, caller, name):
-    node.pause()
+async def test_a_receiver_ends_while_the_broker_is_frozen(freeze, receiver, caller, name):
+    freeze()
     calling = asyncio.create_task(caller.call(receiver.port, name))
     await asyncio.sleep(0.2)  # until it is under way
     assert await receiver.stop() == 0

@@ -34,7 +34,7 @@ async def test_every_problem_of_the_settings_is_listed_at_once(run, configure, t
     [
         ({"CONFIG": "/nowhere/config.toml"}, "no such file"),
         ({"CONFIG": "/"}, "no such file"),
-        ({"ACCOUNTS": "no json"}, "accounts"),
+        ({"ACCOUNTS": "no json"}, "MM7_ACCOUNTS"),
         ({"ACCOUNTS": "{}", "CONFIG": ""}, "account"),
         ({"AMQP_URL": "amqp://host:99999/"}, "broker's URL"),
         ({"MEDIA_URL": "ftp://x"}, "MM7_MEDIA_URL"),

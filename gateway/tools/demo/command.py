@@ -57,7 +57,7 @@ async def _demo() -> None:
     async with Connection(_amqp_url(), "mm7 demo") as connection:
         stage = Stage(folder, Ports.free(), _amqp_url())
         async with narrator.step("Receiver and worker start, as processes of their own"):
-            await connection.wait_up(10.0)
+            await connection.wait_up(5.0)
             narrator.tell(f"RabbitMQ answers at {connection.address}")
             await stage.__aenter__()
         try:

@@ -1,6 +1,7 @@
 """The `mm7` command, in this process and as a user has it."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
 SCRIPT = Path(sys.executable).with_name("mm7")
@@ -35,6 +37,11 @@ def clean(monkeypatch, tmp_path) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith("MM7_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()  # a command has configured the logs for an output that is closed by now
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from gateway import mm7
 from gateway.tools.words import line, told
 
+SAMPLES = Path(__file__).parents[2] / "samples"
 REPORT = b"""<?xml version="1.0"?>
 <env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"
  xmlns="http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4">
@@ -39,6 +40,14 @@ def test_a_captured_body_is_shown_as_one_json_object(invoke, tmp_path):
     assert (done.exit_code, done.stderr) == (0, "")
     assert (shown["operation"], shown["event"]["data"]["account"]) == ("DeliveryReportReq", "dry-run")
     assert not (tmp_path / ".run").exists(), "a dry run leaves nothing behind"
+
+
+@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*/request.http")), ids=lambda path: path.parent.name)
+def test_every_request_of_the_providers_documents_is_accepted(invoke, path):
+    done = invoke("decode", "--http", path)
+    shown = json.loads(done.stdout)
+    assert (done.exit_code, shown["refusal"], shown["answer"]["http_status"]) == (0, None, 200)
+    assert shown["event"]["data"]["transaction_id"] == shown["message"]["transaction_id"]
 
 
 @pytest.mark.parametrize(("options", "data"), [((), REPORT), (("--http",), HEAD + REPORT)])

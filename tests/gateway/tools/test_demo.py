@@ -1,7 +1,6 @@
 """`mm7 demo`: the main job on real input; it ends by itself and leaves nothing running."""
 
 import asyncio
-import os
 import re
 import signal
 from pathlib import Path
@@ -17,7 +16,7 @@ def left(folder: Path) -> list[str]:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             try:
-                if Path(os.readlink(process / "cwd")) == folder:
+                if (process / "cwd").readlink() == folder:
                     found.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode())
             except OSError:
                 continue
@@ -35,7 +34,8 @@ async def test_the_demo_shows_the_main_job_and_ends(mm7, amqp_url, tmp_path):
     done = await mm7("demo", AMQP_URL=amqp_url)
     assert (done.code, done.err) == (0, "")
     assert left(tmp_path) == []
-    assert (place := re.search(r"the picture: (\d+) × (\d+) pixels, .*, in (\S+)\n", done.out))
+    place = re.search(r"the picture: (\d+) × (\d+) pixels, .*, in (\S+)\n", done.out)
+    assert place
     stored = (tmp_path / place[3]).read_bytes()
     assert stored.startswith(b"\x89PNG")
     assert [int(place[1]), int(place[2])] == [int.from_bytes(stored[at : at + 4]) for at in (16, 20)]
@@ -54,16 +54,6 @@ async def test_a_demo_that_is_interrupted_ends_what_it_has_started(
     _, err = await asyncio.wait_for(process.communicate(), 40)
     assert process.returncode == code
     assert b"Traceback" not in err
-    assert left(tmp_path) == []
-
-
-@pytest.mark.parametrize(
-    ("url", "words"), [("amqp://127.0.0.1:9/", "no broker: "), ("amqp://host:99999/", "amqp://user:password@host")]
-)
-async def test_a_demo_without_a_broker_is_a_sentence(mm7, tmp_path, url, words):
-    done = await mm7("demo", AMQP_URL=url)
-    assert done.code in (1, 2)
-    assert words in done.err
     assert left(tmp_path) == []
 
 
