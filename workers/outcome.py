@@ -69,7 +69,7 @@ def _read_body(content_type: str | None, body: bytes, profile: Profile) -> Outco
         reason=f"{code or 'SOAP Fault'} {text or mm7.status_text(code or 0)}",
         status_code=code,
         status_text=" ".join(filter(None, (text, message.status.details))) or None,
-        message_id=message.message_id if isinstance(message, mm7.SubmitRsp) else None,
+        message_id=getattr(message, "message_id", None),
         partial=kind == "accepted" and code in profile.partial,
         transaction_id=message.transaction_id,
         mm7_version=message.mm7_version,

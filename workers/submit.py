@@ -14,7 +14,7 @@ from gateway.accounts import Account
 from gateway.broker import Delay, Delivery, Outgoing, PublishFailed, Unroutable
 from gateway.broker.events import outgoing
 from gateway.broker.message import MAX_BODY_BYTES
-from gateway.contract import commands, outcomes, submission
+from gateway.contract import attachments, commands, outcomes
 from gateway.contract.commands import BadCommand, Command
 from gateway.contract.events import Event, Problem
 from gateway.contract.outcomes import Result
@@ -131,7 +131,7 @@ class Submitter:
         contents = []
         problems = []
         for number, part in enumerate(command.parts):
-            content = submission.inline_content(part)
+            content = attachments.inline_content(part)
             if content is None:
                 try:
                     content = await self._media.get(part.url or "")

@@ -25,7 +25,6 @@ MAX_RECIPIENTS, MAX_PARTS = 1000, 100
 MAX_PROBLEMS, MAX_PATH_LENGTH = 100, 200
 Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_replace"]
 OPERATIONS = get_args(Operation)
-SUPPORTED = ("submit",)
 # RFC 3339 as far as it is xs:dateTime too, which is how it is sent.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]((0\d|1[0-3]):[0-5]\d|14:00))", re.ASCII)
 _ID_HEADERS = ("ce-id", "cloudEvents:id", "cloudEvents_id")  # the binding's two prefixes, and that of others
@@ -197,8 +196,8 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
 def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
     """What no single field can tell."""
     operation = found.get("operation", "submit")
-    if operation in OPERATIONS and operation not in SUPPORTED:
-        return [Problem(path="operation", problem=f"{operation} is not supported yet; {', '.join(SUPPORTED)} is")]
+    if operation in OPERATIONS and operation != "submit" and not found.get("message_id"):
+        return [Problem(path="message_id", problem=f"{operation} needs the message_id of the submit")]
     if operation == "submit" and not any(found.get(role) for role in ("to", "cc", "bcc")):
         return [Problem(path="to", problem="a submit needs a recipient in to, cc or bcc")]
     return []

@@ -148,6 +148,8 @@ class Outcome(Data):
 class MtAccepted(Outcome):
     """The provider has taken the message."""
 
+    warnings: list[str] = Field(description="What the provider is known to drop or to cut, of what the command has.")
+
 
 class Problem(BaseModel):
     """One thing that is wrong with a command."""

@@ -43,7 +43,11 @@ def event(command: Command, account: Account, result: Result) -> Event:
         "reference": command.reference,
         "metadata": command.metadata,
         "recipients": submission.recipients_of(command),
+        # Of a cancel or replace it is the submit's; no response repeats it but that of extendedReplace.
+        "message_id": result.message_id or (command.message_id if command.operation != "submit" else None),
     }
+    if result.type == "mt.accepted":
+        known["warnings"] = submission.warnings(command, account)
     return _event(account, known, result, command.id, _service(sender))
 
 
@@ -58,6 +62,7 @@ def bad_command(error: BadCommand, account: Account, result: Result, body: bytes
         "reference": _text(found.get("reference"), commands.MAX_TEXT_LENGTH),
         "metadata": metadata if isinstance(metadata, dict) and commands.fits(metadata) else None,
         "recipients": [],
+        "message_id": None,
     }
     identity = command_id or hashlib.sha256(body).hexdigest()
     return _event(account, known, result, identity, _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)))
@@ -90,7 +95,6 @@ def _data(account: Account, known: Mapping[str, Any], result: Result) -> Outcome
         "namespace": result.namespace,
         "received_at": times.rfc3339(result.at),
         "quirks": list(result.quirks),
-        "message_id": result.message_id,
         "status_code": result.status_code,
         "status_text": result.status_text,
         "partial": result.partial,

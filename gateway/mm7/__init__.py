@@ -5,20 +5,29 @@ in `messages`. Reading is tolerant and says so in quirks; writing is strict.
 """
 
 from .codec import Decoded, Encoded, decode, encode, response
-from .elements import REL_5_1_2, REL_6_1_4, RELEASES, SCHEMA, element, elements, release_of
+from .elements import REL_5_1_2, REL_6_1_4, RELEASES, SCHEMA, element, elements, has, release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id, read_value
 from .messages import (
     MESSAGES,
     RESPONSES,
+    SINCE,
+    CancelReq,
+    CancelRsp,
     DeliverReq,
     DeliverRsp,
     DeliveryReportReq,
     DeliveryReportRsp,
     ErrorRsp,
+    ExtendedCancelReq,
+    ExtendedCancelRsp,
+    ExtendedReplaceReq,
+    ExtendedReplaceRsp,
     Message,
     ReadReplyReq,
     ReadReplyRsp,
+    ReplaceReq,
+    ReplaceRsp,
     Response,
     RSErrorRsp,
     SubmitReq,
@@ -28,7 +37,18 @@ from .messages import (
 from .parts import Part
 from .quirks import QUIRKS, Quirks
 from .status import delivery_status, read_status, status_class, status_text
-from .values import Address, Content, Recipients, ReplyCharging, SenderIdentification, Status, UACapabilities
+from .values import (
+    Address,
+    CodeStatus,
+    Content,
+    PreviousDateTime,
+    Recipients,
+    ReplyCharging,
+    SenderIdentification,
+    Status,
+    UACapabilities,
+    UserAgent,
+)
 
 __all__ = [
     "MESSAGES",
@@ -38,7 +58,11 @@ __all__ = [
     "REL_6_1_4",
     "RESPONSES",
     "SCHEMA",
+    "SINCE",
     "Address",
+    "CancelReq",
+    "CancelRsp",
+    "CodeStatus",
     "Content",
     "DecodeError",
     "Decoded",
@@ -49,13 +73,20 @@ __all__ = [
     "EncodeError",
     "Encoded",
     "ErrorRsp",
+    "ExtendedCancelReq",
+    "ExtendedCancelRsp",
+    "ExtendedReplaceReq",
+    "ExtendedReplaceRsp",
     "Message",
     "Part",
+    "PreviousDateTime",
     "Quirks",
     "RSErrorRsp",
     "ReadReplyReq",
     "ReadReplyRsp",
     "Recipients",
+    "ReplaceReq",
+    "ReplaceRsp",
     "ReplyCharging",
     "Request",
     "Response",
@@ -64,6 +95,7 @@ __all__ = [
     "SubmitReq",
     "SubmitRsp",
     "UACapabilities",
+    "UserAgent",
     "VASPErrorRsp",
     "bare_id",
     "decode",
@@ -71,6 +103,7 @@ __all__ = [
     "element",
     "elements",
     "encode",
+    "has",
     "read_status",
     "read_value",
     "release_of",

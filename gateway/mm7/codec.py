@@ -11,6 +11,7 @@ from . import join, reader, soap, split, writer
 from .elements import release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id
+from .message import operation_name
 from .messages import MESSAGES, RESPONSES, ErrorRsp, Message, Response, RSErrorRsp, SubmitRsp, VASPErrorRsp
 from .parts import Part
 from .quirks import Quirks
@@ -22,6 +23,8 @@ _BY_NAME: Mapping[str, type[Message]] = {name.lower(): cls for name, cls in MESS
 _INDISPENSABLE: Mapping[str, tuple[str, ...]] = {
     "DeliverReq": ("sender",),
     "SubmitReq": ("recipients",),
+    "CancelReq": ("message_id",),
+    "ReplaceReq": ("message_id",),
     "DeliveryReportReq": ("message_id", "mm_status"),
     "ReadReplyReq": ("message_id", "mm_status"),
 }
@@ -78,7 +81,7 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
     namespace = soap.namespace_of(payload.tag)
     if known is None and envelope.transaction_id is None and not _is_mm7(namespace):
         raise DecodeError(f"<{name}> is no MM7 message", status=4004)
-    if known is not None and name != known.__name__:
+    if known is not None and name != operation_name(known):
         quirks.add("name_case")
     if namespace is None:
         quirks.add("namespace_missing")
@@ -87,7 +90,7 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
     if envelope.transaction_id is None:
         quirks.add("transaction_id_missing")
     return Request(
-        operation=known.__name__ if known else name,
+        operation=operation_name(known) if known else name,
         transaction_id=envelope.transaction_id,
         namespace=namespace or envelope.header_namespace,
         mm7_version=_version(payload),

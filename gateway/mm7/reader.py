@@ -11,10 +11,10 @@ from typing import Any
 from lxml import etree
 
 from .elements import Element, elements
-from .messages import Message
+from .message import Message
 from .quirks import Quirks
 from .soap import local_name
-from .values import Address, Recipients
+from .values import Address, PreviousDateTime, Recipients, UserAgent
 
 ADDRESS_KINDS: Mapping[str, Any] = {name.lower(): name for name in ("Number", "ShortCode", "RFC2822Address")}
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
@@ -155,6 +155,26 @@ def _read_group(node: etree._Element, element: Element, quirks: Quirks) -> objec
     return element.group(**values)
 
 
+def _read_repeated(node: etree._Element, element: Element, quirks: Quirks) -> tuple[UserAgent | PreviousDateTime, ...]:
+    """User agents or times, each with its sequence number."""
+    found: list[UserAgent | PreviousDateTime] = []
+    for child in node:
+        name = local_name(child.tag).lower()
+        sequence = integer(child.get("sequence"), quirks)
+        if name == "useragent":
+            found.append(UserAgent(next(iter(_addresses(child, quirks)), None), sequence))
+        elif name == "datetime":
+            found.append(PreviousDateTime(_text(child) or None, sequence))
+    return tuple(one for one in found if isinstance(one, element.group or object))
+
+
+def _read_conditions(node: etree._Element, _element: Element, quirks: Quirks) -> tuple[int, ...]:
+    """The numbers in DC elements, or in the text that one release has instead."""
+    texts = [_text(child) for child in node] or _text(node).split()
+    numbers = (integer(text, quirks) for text in texts)
+    return tuple(number for number in numbers if number is not None)
+
+
 ATTRIBUTE_READERS: Mapping[str, Callable[[str | None, Quirks], Any]] = {
     "text": lambda text, _quirks: (text or "").strip() or None,
     "boolean": boolean,
@@ -168,4 +188,6 @@ READERS: Mapping[str, Callable[[etree._Element, Element, Quirks], Any]] = {
     "recipients": _recipients,
     "attributes": _read_attributes,
     "group": _read_group,
+    "repeated": _read_repeated,
+    "conditions": _read_conditions,
 }

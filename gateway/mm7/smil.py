@@ -4,7 +4,11 @@ from collections.abc import Sequence
 
 from lxml import etree
 
+from . import soap
+from .errors import DecodeError
+from .headers import bare_id
 from .parts import Part
+from .quirks import Quirks
 
 CONTENT_TYPE = "application/smil"
 _MEDIA = {"image": "img", "video": "video", "audio": "audio"}
@@ -27,6 +31,18 @@ def build(parts: Sequence[Part]) -> bytes:
             if kind != "audio":
                 element.set("region", "Image" if kind in _MEDIA else "Text")
     return etree.tostring(smil, encoding="UTF-8", xml_declaration=False)
+
+
+def references(document: bytes) -> set[str]:
+    """The names of parts that a SMIL document refers to, without `cid:`. Raises ValueError for what is no SMIL."""
+    try:
+        root = soap.parse(document, "utf-8", Quirks())
+    except DecodeError as error:
+        raise ValueError(f"no SMIL document: {error.text}") from None
+    if soap.local_name(root.tag).lower() != "smil":
+        raise ValueError(f"no SMIL document: it begins with <{soap.local_name(root.tag)}>")
+    found = (bare_id(node.get("src")) for node in root.iter() if node.get("src"))
+    return {name for name in found if name}
 
 
 def slides(parts: Sequence[Part]) -> list[list[Part]]:

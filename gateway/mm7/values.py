@@ -36,12 +36,20 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CodeStatus(Status):
+    """Status of the extended operations: the schema gives it a code alone."""
+
+    text: str | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SenderIdentification:
     """Who submits: the VASP, its service, and the address the phone shows."""
 
-    vaspid: str | None = element("VASPID")
-    vasid: str | None = element("VASID")
-    sender_address: Address | None = element("SenderAddress", "address")
+    vaspid: str | None = element("VASPID", token=True)
+    vasid: str | None = element("VASID", token=True)
+    sender_address: Address | None = element("SenderAddress", "address", plain_until="REL-5-MM7-1-1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +74,23 @@ class ReplyCharging:
 
     reply_charging_size: int | None = element("replyChargingSize", "integer")
     reply_deadline: str | None = element("replyDeadline")
+
+
+@dataclass(frozen=True, slots=True)
+class UserAgent:
+    """One of those that have forwarded a message, `sequence` in their order."""
+
+    element_name = "UserAgent"
+
+    address: Address | None = None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousDateTime:
+    """When a message was forwarded: a time or a duration, `sequence` as of the user agent."""
+
+    element_name = "DateTime"
+
+    value: str | None = None
+    sequence: int | None = None

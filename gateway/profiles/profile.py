@@ -27,8 +27,9 @@ class Profile:
 
     `temporary`: status codes after which the same request may succeed later. `permanent`: codes that stand against
     the rule of their class. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
-    `max_body_bytes`: of a submit, whole. `smil_auto`: whether a SMIL document is made for a command that leaves it to
-    us; where a provider takes one attachment only, it would be one too many.
+    `refused`, `dropped`: fields of a command that the provider answers with an error, or takes and forgets.
+    `subject_length`: characters of a subject that are shown. `max_body_bytes`: of a submit, whole. `smil_auto`:
+    whether a SMIL document is made for a command that leaves it to us.
     """
 
     title: str
@@ -41,6 +42,10 @@ class Profile:
     numbers: Literal["digits", "e164"] = "digits"
     max_recipients: int | None = None
     max_body_bytes: int | None = None
+    max_parts: int | None = None
+    subject_length: int | None = None
+    refused: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
     smil_required: bool = False
     smil_auto: bool = True
 

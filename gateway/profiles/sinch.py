@@ -16,5 +16,8 @@ PROFILE = Profile(
     temporary=frozenset({3000, 3003, 3500, 3510, 4006}),
     permanent=frozenset({3001, 3002, 3004, 3520}),
     max_recipients=1,
+    subject_length=80,
+    refused=frozenset({"charged_party"}),
+    dropped=frozenset({"read_reply", "linked_id", "earliest_delivery", "distribution_indicator"}),
     smil_required=True,
 )

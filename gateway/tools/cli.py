@@ -77,11 +77,13 @@ def encode(
     chosen = console.account(settings, account) if settings and account else encoding.DRY_RUN
     media_url = settings.media_url if settings else "file:.run/media"
     try:
-        request = asyncio.run(encoding.encode(console.read(file), chosen, media_url))
+        request, warnings = asyncio.run(encoding.encode(console.read(file), chosen, media_url))
     except BadCommand as error:
         for problem in error.problems:
             sys.stderr.write(f"{problem.path or 'command'}: {problem.problem}\n")
         raise typer.Exit(REFUSED) from None
+    for warning in warnings:
+        sys.stderr.write(f"warning: {warning}\n")
     console.write(request)
 
 

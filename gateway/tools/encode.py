@@ -2,7 +2,7 @@
 
 from gateway import outbound
 from gateway.accounts import Account
-from gateway.contract import commands, submission
+from gateway.contract import attachments, commands, submission
 from gateway.contract.commands import BadCommand
 from gateway.contract.events import Problem
 from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
@@ -12,12 +12,12 @@ DRY_RUN = Account.model_validate(
 )
 
 
-async def encode(body: bytes, account: Account, media_url: str) -> bytes:
-    """Head and body, byte for byte. Raises BadCommand with every problem."""
+async def encode(body: bytes, account: Account, media_url: str) -> tuple[bytes, list[str]]:
+    """Head and body, byte for byte, and what the provider will drop. Raises BadCommand with every problem."""
     command = commands.parse(body, None, {}, None)
     contents, problems = [], []
     for number, part in enumerate(command.parts):
-        content = submission.inline_content(part)
+        content = attachments.inline_content(part)
         if content is None:
             try:
                 content = await MediaStore(media_url).get(part.url or "")
@@ -27,4 +27,4 @@ async def encode(body: bytes, account: Account, media_url: str) -> bytes:
         contents.append(content)
     if problems:
         raise BadCommand(problems)
-    return outbound.build(command, account, contents).as_file()
+    return outbound.build(command, account, contents).as_file(), submission.warnings(command, account)

@@ -162,7 +162,12 @@ def test_without_a_readable_status_the_http_status_decides(http_status: int, kin
 
 def test_a_request_in_place_of_an_answer_says_nothing() -> None:
     request = mm7.encode(
-        mm7.SubmitReq(transaction_id="x", mm7_version="6.8.0", recipients=mm7.Recipients((mm7.Address("15553199144"),)))
+        mm7.SubmitReq(
+            transaction_id="x",
+            mm7_version="6.8.0",
+            sender_identification=mm7.SenderIdentification(),
+            recipients=mm7.Recipients((mm7.Address("15553199144"),)),
+        )
     )
     assert read(200, request.body).kind == "unknown"
 

@@ -180,10 +180,16 @@ async def test_a_command_larger_than_any_broker_takes_back_is_refused(desk) -> N
 
 
 @pytest.mark.parametrize("operation", ["cancel", "replace", "extended_cancel", "extended_replace"])
-async def test_an_operation_that_is_not_there_yet_is_refused(desk, operation: str) -> None:
+async def test_every_operation_has_its_outcome(desk, operation: str) -> None:
     await desk.handle({"operation": operation, "message_id": "m-1"})
-    assert desk.broker.events[0].data["operation"] == operation
-    assert desk.broker.events[0].data["details"][0]["path"] == "operation"
+    data = desk.broker.events[0].data
+    assert (data["operation"], data["message_id"] is not None) == (operation, True)
+
+
+@pytest.mark.parametrize("operation", ["cancel", "replace", "extended_cancel", "extended_replace"])
+async def test_an_operation_on_a_message_needs_its_message_id(desk, operation: str) -> None:
+    await desk.handle({"operation": operation})
+    assert desk.broker.events[0].data["details"][0]["path"] == "message_id"
 
 
 async def test_what_the_profile_does_not_allow_is_refused_with_its_path(make_desk) -> None:

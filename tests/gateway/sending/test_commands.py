@@ -116,7 +116,8 @@ BAD = [
     ({"id": "a\x00b"}, "id"),
     ({"operation": "send"}, "operation"),
     ({"operation": None}, "operation"),
-    ({"operation": "cancel", "message_id": "m"}, "operation"),
+    ({"operation": "cancel"}, "message_id"),
+    ({"operation": "cancel", "message_id": ""}, "message_id"),
     ({"to": []}, "to"),
     ({"to": "15553199144"}, "to"),
     ({"to": [""]}, "to[0]"),
@@ -242,7 +243,7 @@ def test_every_problem_is_told_at_once() -> None:
             "more": 1,
         }
     )
-    assert set(found) == {"to[0]", "cc[0]", "priority", "expires", "parts[0].content_type", "operation", "more", "id"}
+    assert set(found) == {"to[0]", "cc[0]", "priority", "expires", "parts[0].content_type", "message_id", "more", "id"}
 
 
 def test_a_bad_command_keeps_what_is_known_of_it() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway import mm7, outbound
-from gateway.contract import submission
+from gateway.contract import attachments, submission
 from gateway.contract.commands import BadCommand, Command
 from gateway.profiles import load, names
 
@@ -50,14 +50,14 @@ def command(**fields: Any) -> Command:
 
 def build(account, **fields: Any) -> outbound.HttpRequest:
     given = command(**fields)
-    return outbound.build(given, account, [submission.inline_content(part) or b"" for part in given.parts])
+    return outbound.build(given, account, [attachments.inline_content(part) or b"" for part in given.parts])
 
 
 def sent(account, case: dict) -> tuple[mm7.SubmitReq, tuple[mm7.Part, ...]] | None:
     """What was meant; None where the profile or the release does not allow it."""
     given = command(**case)
     try:
-        return submission.to_mm7(given, account, [submission.inline_content(part) or b"" for part in given.parts])
+        return submission.to_mm7(given, account, [attachments.inline_content(part) or b"" for part in given.parts])
     except BadCommand:
         return None
 

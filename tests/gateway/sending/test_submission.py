@@ -6,7 +6,7 @@ import pytest
 
 from gateway import mm7
 from gateway.accounts import Account
-from gateway.contract import submission
+from gateway.contract import attachments, submission
 from gateway.contract.commands import BadCommand, Command, CommandPart
 
 TEXT = {"content_type": "text/plain", "text": "hello"}
@@ -19,7 +19,7 @@ def command(**fields: Any) -> Command:
 
 def submit(account: Account, **fields: Any) -> tuple[mm7.SubmitReq, tuple[mm7.Part, ...]]:
     given = command(**fields)
-    contents = [submission.inline_content(part) or b"fetched" for part in given.parts]
+    contents = [attachments.inline_content(part) or b"fetched" for part in given.parts]
     return submission.to_mm7(given, account, contents)
 
 
@@ -201,7 +201,7 @@ def test_a_content_id_that_is_taken_is_told_by_its_path(make_account) -> None:
 
 
 def test_the_content_of_a_part_stands_in_it_or_is_to_be_fetched() -> None:
-    assert submission.inline_content(CommandPart.model_validate(TEXT)) == b"hello"
-    assert submission.inline_content(CommandPart.model_validate({**TEXT, "text": ""})) == b""
-    assert submission.inline_content(CommandPart.model_validate({**PNG, "data": ""})) == b""
-    assert submission.inline_content(CommandPart(content_type="image/png", url="s3://b/c")) is None
+    assert attachments.inline_content(CommandPart.model_validate(TEXT)) == b"hello"
+    assert attachments.inline_content(CommandPart.model_validate({**TEXT, "text": ""})) == b""
+    assert attachments.inline_content(CommandPart.model_validate({**PNG, "data": ""})) == b""
+    assert attachments.inline_content(CommandPart(content_type="image/png", url="s3://b/c")) is None
