@@ -25,8 +25,9 @@ from gateway.answers import Answer
 from gateway.broker import Outgoing, PublishFailed
 from gateway.broker.events import outgoing
 from gateway.contract import callbacks
-from gateway.contract.callbacks import Blob, Receipt
+from gateway.contract.callbacks import Receipt
 from gateway.contract.events import Event
+from gateway.contract.parts import Blob
 from gateway.settings import Settings
 from gateway.stores.media import MediaStore, MediaUnavailable
 from gateway.telemetry import logs

@@ -6,8 +6,8 @@ gives the same id, two different callbacks never do.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,13 +16,23 @@ import orjson
 from gateway import mm7
 from gateway.profiles import Profile
 
-from . import addresses, times
+from . import addresses, parts, times
 from .addresses import Address
-from .events import CallbackRefused, Data, DrReceived, Event, MoReceived, Part, RrReceived, UACapabilities
+from .events import (
+    CallbackRefused,
+    Data,
+    DrReceived,
+    Event,
+    Forwarder,
+    Forwarding,
+    MoReceived,
+    Part,
+    ReplyCharging,
+    RrReceived,
+    UACapabilities,
+)
+from .parts import Blob
 
-MAX_INLINE_TEXT_BYTES = 64 * 1024
-# Of all parts: in JSON a byte can become six, the text stands there twice, and the broker takes 16 MiB.
-MAX_INLINE_TOTAL_BYTES = 512 * 1024
 MAX_SUBJECT_LENGTH = 128  # it becomes a part of the routing key, which AMQP limits to 255 bytes
 
 
@@ -41,15 +51,6 @@ class Receipt:
         found = (self.headers.get(name) for name in self.profile.carrier_headers)
         first = next((value.strip() for value in found if value and value.strip()), None)
         return first.encode("utf-8", "replace").decode() if first else None  # a header may hold bytes that are no text
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Bytes that must be in the media store before the event that refers to them is published."""
-
-    sha256: str
-    content_type: str
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
             f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks
         )
     quirks = mm7.Quirks(dict.fromkeys(decoded.quirks))
-    pairs = list(_parts(decoded.parts, quirks, url_of))
+    pairs = list(parts.read(decoded.parts, quirks, url_of))
     received_at = times.rfc3339(receipt.received_at)
     common: dict[str, Any] = {
         "account": receipt.account,
@@ -105,42 +106,10 @@ def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
         # The Content-ID that href names is, like a boundary, often made anew for each delivery.
         message = replace(message, content=replace(message.content, href=None))
     attached = [(part.content_type, part.charset, part.filename, part.sha256) for part in parts]
-    content = [account, message.operation, message, attached]
+    # What is absent does not count, so that an element learnt in a later version changes no id but where it is sent.
+    sent = {f.name: value for f in fields(message) if (value := getattr(message, f.name)) is not None}
+    content = [account, message.operation, sent, attached]
     return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-
-
-def _parts(
-    parts: Sequence[mm7.Part], quirks: mm7.Quirks, url_of: Callable[[str], str]
-) -> Iterator[tuple[Part, Blob | None]]:
-    left = MAX_INLINE_TOTAL_BYTES
-    for part in parts:
-        shown, blob = _part(part, min(left, MAX_INLINE_TEXT_BYTES), quirks, url_of)
-        left -= shown.bytes if shown.text is not None else 0
-        yield shown, blob
-
-
-def _part(
-    part: mm7.Part, max_inline: int, quirks: mm7.Quirks, url_of: Callable[[str], str]
-) -> tuple[Part, Blob | None]:
-    """A part as users see it, and its bytes where the event does not hold all of them."""
-    digest = hashlib.sha256(part.data).hexdigest()
-    text, inline = None, False
-    if part.content_type.startswith("text/") and len(part.data) <= max_inline:
-        text, inline = part.text()
-        if not inline:
-            quirks.add("text_encoding_fallback")
-    shown = Part(
-        content_type=part.content_type,
-        charset=part.charset,
-        filename=part.filename,
-        content_id=part.content_id,
-        content_location=part.content_location,
-        bytes=len(part.data),
-        sha256=digest,
-        text=text,
-        url=None if inline else url_of(digest),
-    )
-    return shown, None if inline else Blob(digest, part.content_type, part.data)
 
 
 def _time(raw: str | None, quirks: mm7.Quirks) -> tuple[str | None, str | None]:
@@ -172,6 +141,14 @@ def _address(found: mm7.Address | None) -> Address | None:
     return addresses.from_mm7(found) if found else None
 
 
+def _forwarded(message: mm7.DeliverReq) -> dict[str, Any]:
+    by, at = message.previouslysentby, message.previouslysentdateandtime
+    return {
+        "previouslysentby": by and [Forwarder(address=_address(one.address), sequence=one.sequence) for one in by],
+        "previouslysentdateandtime": at and [Forwarding(value=one.value, sequence=one.sequence) for one in at],
+    }
+
+
 Built = tuple[Data, Address | None, str | None]  # data, the service's own address, the provider's time
 
 
@@ -180,9 +157,10 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
         quirks.add("submit_as_deliver")
         identification = message.sender_identification or mm7.SenderIdentification()
         common |= {"vaspid": identification.vaspid, "vasid": identification.vasid, "ua_capabilities": None}
+        common |= {"reply_charging": message.reply_charging and ReplyCharging(**asdict(message.reply_charging))}
         sender = identification.sender_address
     else:
-        common |= {"ua_capabilities": _ua(message.ua_capabilities)}
+        common |= {"ua_capabilities": _ua(message.ua_capabilities)} | _forwarded(message)
         sender = message.sender
     sent_at, sent_at_raw = _time(message.time_stamp, quirks)
     plain = [part.text for part in parts if part.content_type == "text/plain" and part.text]

@@ -58,6 +58,27 @@ class Part(BaseModel):
     url: str | None = Field(description="Where the content is stored; null where `text` holds all of it.")
 
 
+class Forwarder(BaseModel):
+    """Somebody who has forwarded the message."""
+
+    address: Address | None
+    sequence: int | None
+
+
+class Forwarding(BaseModel):
+    """When somebody has forwarded it: `value` as it was sent, a time or a duration; `sequence` as of the forwarder."""
+
+    value: str | None
+    sequence: int | None
+
+
+class ReplyCharging(BaseModel):
+    """The sender pays for the reply."""
+
+    reply_charging_size: int | None = Field(description="Up to this size, in bytes.")
+    reply_deadline: str | None = Field(description="Until then, as it was sent.")
+
+
 class MoReceived(Data):
     """A message from a phone."""
 
@@ -77,6 +98,9 @@ class MoReceived(Data):
     vasid: str | None = None
     sender_spi: str | None = None
     recipient_spi: str | None = None
+    previouslysentby: list[Forwarder] | None = None
+    previouslysentdateandtime: list[Forwarding] | None = None
+    reply_charging: ReplyCharging | None = None
     reply_charging_id: str | None = None
     applic_id: str | None = None
     reply_applic_id: str | None = None
@@ -90,6 +114,7 @@ class MoReceived(Data):
     charged_party: str | None = None
     charged_party_id: str | None = None
     distribution_indicator: bool | None = None
+    delivery_condition: list[int] | None = None
     content_class: str | None = None
     drm_content: bool | None = None
     extensions: dict[str, str] = Field(description="Elements that no release of MM7 has, by name.")
@@ -201,7 +226,7 @@ class Event(BaseModel):
     id: str = Field(description="The same for every delivery of one happening: subscribers drop what they have seen.")
     type: str
     source: str = Field(description="/mm7/<account>")
-    subject: str | None = Field(description="The service's own address.")
+    subject: str | None = Field(None, description="The service's own address.")
     time: str = Field(description="The provider's time where it is readable, else the receipt. RFC 3339, UTC.")
     datacontenttype: Literal["application/json"] = "application/json"
     dataschema: str

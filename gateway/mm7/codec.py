@@ -8,11 +8,22 @@ from urllib.parse import unquote
 from lxml import etree
 
 from . import join, reader, soap, split, writer
-from .elements import release_of
+from .elements import RELEASES, has, release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id
 from .message import operation_name
-from .messages import MESSAGES, RESPONSES, ErrorRsp, Message, Response, RSErrorRsp, SubmitRsp, VASPErrorRsp
+from .messages import (
+    MESSAGES,
+    RESPONSES,
+    SINCE,
+    ErrorRsp,
+    ExtendedReplaceRsp,
+    Message,
+    Response,
+    RSErrorRsp,
+    SubmitRsp,
+    VASPErrorRsp,
+)
 from .parts import Part
 from .quirks import Quirks
 from .status import status_text
@@ -172,16 +183,18 @@ def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:
 def response(request: Request, code: int, text: str | None = None, *, message_id: str | None = None) -> Response:
     """The response that matches a request, echoing what it echoes; VASPErrorRsp (in a Fault) where none matches.
 
-    `message_id` goes into SubmitRsp, which cannot be without one.
+    `message_id` goes into the responses that cannot be without one.
     """
     cls = RESPONSES.get(request.operation or "", VASPErrorRsp)
+    if not has(release_of(request.namespace), SINCE.get(operation_name(cls), RELEASES[0])):
+        cls = VASPErrorRsp
     answer = cls(
         transaction_id=request.transaction_id,
         namespace=request.namespace,
         mm7_version=request.mm7_version,
-        status=Status(code=code, text=text or status_text(code)),
+        status=type(cls().status)(code=code, text=text or status_text(code)),
     )
-    if isinstance(answer, SubmitRsp):
+    if isinstance(answer, (SubmitRsp, ExtendedReplaceRsp)):
         return replace(answer, message_id=message_id)
     if isinstance(answer, ErrorRsp):
         return replace(answer, fault_code="Server" if code in _OUR_FAULT else "Client")

@@ -14,7 +14,7 @@ from lxml import etree
 
 from .elements import Element, elements, has, release_of, tokens_only
 from .errors import EncodeError
-from .messages import SINCE, ErrorRsp, Message
+from .messages import SINCE, ErrorRsp, Message, Response
 from .soap import SOAP
 from .values import Address, PreviousDateTime, Recipients, UserAgent
 
@@ -63,7 +63,9 @@ def _envelope(message: Message) -> etree._Element:
     envelope = etree.Element(f"{{{SOAP}}}Envelope", nsmap={"soap-env": SOAP})
     if message.transaction_id is not None:
         header = etree.SubElement(envelope, f"{{{SOAP}}}Header")
-        identifier = scope.identifier("TransactionID", message.transaction_id)
+        identifier = message.transaction_id
+        if not isinstance(message, Response):  # a response repeats it, whatever it is
+            identifier = scope.identifier("TransactionID", identifier)
         transaction_id = scope.child(header, "TransactionID", identifier)
         if not tokens_only(scope.release):
             transaction_id.set(f"{{{SOAP}}}mustUnderstand", "1")

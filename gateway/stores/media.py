@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from gateway.contract.callbacks import Blob
+from gateway.contract.parts import Blob
 
 SCHEMES = ("file", "s3", "gs", "az", "memory")
 
@@ -52,9 +52,7 @@ class MediaStore:
 
     async def _keep(self, blob: Blob) -> None:
         try:
-            await obstore.put_async(self._store, _key(blob.sha256), blob.data, mode="create")
-        except AlreadyExistsError:
-            pass
+            await self._put(_key(blob.sha256), blob.data)
         except (BaseError, OSError) as error:
             raise MediaUnavailable(f"the media store {self.url} cannot keep a blob: {_first_line(error)}") from error
         if self._folder is not None:
@@ -62,6 +60,14 @@ class MediaStore:
                 await asyncio.to_thread(_sync, self._folder / _key(blob.sha256))
             except OSError as error:
                 raise MediaUnavailable(f"the media store {self.url} cannot be synced: {error.strerror}") from error
+
+    async def _put(self, key: str, data: bytes) -> None:
+        try:
+            await obstore.put_async(self._store, key, data, mode="create")
+        except AlreadyExistsError:
+            # A machine that went down before the sync may have left a file of that name that is not whole.
+            if (await obstore.head_async(self._store, key))["size"] != len(data):
+                await obstore.put_async(self._store, key, data)
 
     async def get(self, url: str) -> bytes:
         """The bytes under a URL that `url_of` gave. Raises MediaNotFound or MediaUnavailable."""
@@ -71,7 +77,7 @@ class MediaStore:
         try:
             result = await obstore.get_async(self._store, key)
             return bytes(await result.bytes_async())
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError):  # no such blob; no name that a blob could have
             raise MediaNotFound(f"nothing is stored under {url}") from None
         except (BaseError, OSError) as error:
             raise MediaUnavailable(f"the media store {self.url} cannot be read: {_first_line(error)}") from error

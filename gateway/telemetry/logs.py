@@ -4,6 +4,7 @@ Strategy: ours go straight through structlog; those of the libraries come throug
 and the same last steps, so that all lines have the same keys.
 """
 
+import json
 import logging
 import sys
 from typing import Any, Literal, cast
@@ -61,7 +62,10 @@ def _without_request(record: logging.LogRecord) -> bool:
 
 
 def _dumps(value: object, **_: object) -> str:
-    return orjson.dumps(value, default=str).decode()
+    try:
+        return orjson.dumps(value, default=str).decode()
+    except TypeError:  # half a surrogate pair, from bytes that are no text: no reason to fail for want of a log line
+        return json.dumps(value, default=str)
 
 
 def masked(number: str | None) -> str | None:

@@ -22,7 +22,7 @@ COUNT, CONCURRENCY = 2000, 32
 ACCOUNT = "bench"
 
 
-async def _all(work, count: int) -> float:  # type: ignore[no-untyped-def]  # noqa: ANN001
+async def _all(work, count: int) -> float:  # type: ignore[no-untyped-def]
     """Seconds for `count` calls, CONCURRENCY at a time."""
     numbers = iter(range(count))
 
@@ -65,6 +65,8 @@ async def measure() -> list[str]:
             reached = COUNT / await _all(post, COUNT)
     return [
         f"{'confirmed publishes':<34} {floor:9.0f} /s",
-        f"{'delivery reports answered':<34} {reached:9.0f} /s   ratio to the floor {reached / floor:5.2f}"
-        "   (client and receiver share one process)",
+        (
+            f"{'delivery reports answered':<34} {reached:9.0f} /s   ratio to the floor {reached / floor:5.2f}"
+            "   (client and receiver share one process)"
+        ),
     ]

@@ -101,7 +101,7 @@ async def test_a_dead_letter_is_published_by_its_account(place: Place) -> None:
 
 
 async def _returned(place: Place) -> None:
-    while not await waiting(place, place.dead):  # noqa: ASYNC110 - the broker tells nobody
+    while not await waiting(place, place.dead):
         await asyncio.sleep(0.01)
 
 
@@ -306,7 +306,7 @@ async def test_a_message_that_the_library_cannot_read_ends_in_the_dead_letters(
             b"?", routing_key=place.probe, properties=Basic.Properties(timestamp=absurd, message_id="1")
         )
         async with asyncio.timeout(10):
-            while not await waiting(place, place.dead):  # noqa: ASYNC110 - the broker tells nobody
+            while not await waiting(place, place.dead):
                 await asyncio.sleep(0.05)
         await consumer.wait_subscribed(10)
         await place.publish("", place.probe, body=b"next")

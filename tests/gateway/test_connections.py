@@ -28,7 +28,9 @@ class Client:
         """(status, head and body) of the next answer."""
         async with asyncio.timeout(5):
             head = await self._reader.readuntil(b"\r\n\r\n")
-            length = next((int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0)
+            length = next(
+                (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+            )
             return int(head.split()[1]), head + await self._reader.readexactly(length)
 
     async def rest(self) -> bytes:
@@ -63,7 +65,9 @@ async def until(condition) -> None:
 
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 500\r\n", b"Transfer-Encoding: chunked\r\n"])
-async def test_a_body_that_does_not_arrive_is_answered_408_and_the_connection_closed(receiving, connect, framing) -> None:
+async def test_a_body_that_does_not_arrive_is_answered_408_and_the_connection_closed(
+    receiving, connect, framing
+) -> None:
     started = await receiving(body_within=0.2)
     client = await connect(started)
     await client.send(HEAD + framing + b"\r\n")
@@ -84,7 +88,9 @@ async def test_a_body_that_dribbles_is_late_as_a_whole(receiving, connect) -> No
     assert answering.result()[0] == 408
 
 
-@pytest.mark.parametrize("sent", [b"Content-Length: 500\r\n\r\n<half", b"Transfer-Encoding: chunked\r\n\r\n5\r\n<half\r\n"])
+@pytest.mark.parametrize(
+    "sent", [b"Content-Length: 500\r\n\r\n<half", b"Transfer-Encoding: chunked\r\n\r\n5\r\n<half\r\n"]
+)
 async def test_a_connection_that_is_cut_in_the_body_leaves_nothing_behind(receiving, connect, sent, caplog) -> None:
     started = await receiving()
     client = await connect(started)
@@ -122,7 +128,9 @@ async def test_a_client_that_goes_away_before_the_answer_does_not_lose_its_event
         b"No colon\r\n\r\n",
     ],
 )
-async def test_bad_framing_is_answered_400_and_does_not_touch_the_next_request(receiving, connect, framing, caplog) -> None:
+async def test_bad_framing_is_answered_400_and_does_not_touch_the_next_request(
+    receiving, connect, framing, caplog
+) -> None:
     started = await receiving(body_within=0.3)
     client = await connect(started)
     await client.send(HEAD + framing)
@@ -136,7 +144,11 @@ async def test_bad_framing_is_answered_400_and_does_not_touch_the_next_request(r
 async def test_what_is_left_of_a_refused_body_is_not_the_next_request(receiving, connect) -> None:
     smuggled = HEAD + b"Content-Length: %d\r\n\r\n" % len(DELIVER) + DELIVER
     started = await receiving()
-    for head in (HEAD.replace(b"/mm7/open", b"/nowhere"), HEAD.replace(b"POST", b"PUT"), HEAD + b"Content-Encoding: gzip\r\n"):
+    for head in (
+        HEAD.replace(b"/mm7/open", b"/nowhere"),
+        HEAD.replace(b"POST", b"PUT"),
+        HEAD + b"Content-Encoding: gzip\r\n",
+    ):
         client = await connect(started)
         await client.send(head + b"Content-Length: %d\r\n\r\n" % len(smuggled) + smuggled)
         status, _ = await client.answer()
@@ -166,20 +178,28 @@ async def test_http_1_0_and_a_bare_head_are_served(receiving, connect) -> None:
     assert b"DeliverRsp" in answer
 
 
-@pytest.mark.parametrize("name", [b"X-Mblox-Carrier-Id", b"Content-Type", b"traceparent", b"Authorization", b"X-Other", b"Content-Encoding"])
+@pytest.mark.parametrize(
+    "name", [b"X-Mblox-Carrier-Id", b"Content-Type", b"traceparent", b"Authorization", b"X-Other", b"Content-Encoding"]
+)
 @pytest.mark.parametrize("value", [b"\xff\xfe", b"", b"\xc3\xa9", b"a" * 7000, b"%00%ff", b"00-" + b"\xe9" * 32])
 async def test_any_bytes_in_a_header_are_answered(receiving, connect, name, value, caplog) -> None:
     started = await receiving({"open": {"profile": "sinch", "inbound": {"open": True}}})
     for body in (DELIVER, b"garbage"):
         client = await connect(started)
-        await client.send(b"POST /mm7/open HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: %d\r\n\r\n" % (name, value, len(body)) + body)
+        await client.send(
+            b"POST /mm7/open HTTP/1.1\r\nHost: x\r\n%s: %s\r\nContent-Length: %d\r\n\r\n" % (name, value, len(body))
+            + body
+        )
         status, _ = await client.answer()
         assert status in ((200, 415) if body == DELIVER else (400, 415))
         client.cut()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-@pytest.mark.parametrize("path", [b"/\xff", b"/mm7/\xc3\xa9", b"/%ff", b"//", b"/" + b"a" * 7000, b"http://x/mm7/nowhere", b"*", b"/?\xff", b"/#a"])
+@pytest.mark.parametrize(
+    "path",
+    [b"/\xff", b"/mm7/\xc3\xa9", b"/%ff", b"//", b"/" + b"a" * 7000, b"http://x/mm7/nowhere", b"*", b"/?\xff", b"/#a"],
+)
 async def test_any_path_is_answered(receiving, connect, path, caplog) -> None:
     client = await connect(await receiving())
     await client.send(b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")

@@ -58,7 +58,7 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
     "submit_as_deliver": (
         XML,
         deliver(
-            sender=f"<SenderIdentification><SenderAddress><Number>15550001111</Number></SenderAddress></SenderIdentification>"
+            sender="<SenderIdentification><SenderAddress><Number>15550001111</Number></SenderAddress></SenderIdentification>"
             "<Recipients><To><ShortCode>111122</ShortCode></To></Recipients>"
         ).replace("DeliverReq", "SubmitReq"),
     ),

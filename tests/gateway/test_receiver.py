@@ -3,7 +3,6 @@
 import asyncio
 
 import pytest
-from lxml import etree
 
 from gateway import mm7
 from gateway.broker import PublishFailed
@@ -34,12 +33,24 @@ def echoed(message: mm7.Message) -> tuple:
     return (message.operation, message.transaction_id, message.namespace, message.mm7_version, message.status.code)
 
 
-REPORT = {"message_id": "m", "mm_status": "Read", "recipient": mm7.Address("1"), "sender": mm7.Address("2")}
+REPORT = {
+    "message_id": "m",
+    "mm_status": "Read",
+    "date": "?",
+    "recipient": mm7.Address("1"),
+    "sender": mm7.Address("2"),
+}
 REQUESTS = [
     mm7.DeliverReq(transaction_id="t-1", mm7_version="6.8.0", sender=mm7.Address("1")),
-    mm7.SubmitReq(transaction_id="t-2", mm7_version="5.3.0", namespace=mm7.REL_5_1_2, recipients=mm7.Recipients((mm7.Address("1"),))),
+    mm7.SubmitReq(
+        sender_identification=mm7.SenderIdentification(),
+        transaction_id="t-2",
+        mm7_version="5.3.0",
+        namespace=mm7.REL_5_1_2,
+        recipients=mm7.Recipients((mm7.Address("1"),)),
+    ),
     mm7.DeliveryReportReq(transaction_id="t 3", mm7_version="9999.1", namespace="urn:mm7", **REPORT),
-    mm7.ReadReplyReq(transaction_id="ü", mm7_version="6.7.0", **REPORT),
+    mm7.ReadReplyReq(transaction_id="ü", mm7_version="6.7.0", namespace="urn:mm7", message_id="m", mm_status="Read"),
 ]
 
 
@@ -77,13 +88,18 @@ def _root(children: str, operation: str = "DeliverReq") -> str:
 
 
 def _parts(count: int) -> str:
-    return "--b\nContent-Type: text/xml\n\n" + _root("<Sender>1</Sender>") + "\n--b\nContent-Type: multipart/mixed; boundary=c\n\n" + "--c\n\nx\n" * count
+    return (
+        "--b\nContent-Type: text/xml\n\n"
+        + _root("<Sender>1</Sender>")
+        + "\n--b\nContent-Type: multipart/mixed; boundary=c\n\n"
+        + "--c\n\nx\n" * count
+    )
 
 
 UNUSABLE = {
     "2004": ("multipart/related; boundary=b", _parts(101), "DeliverRsp", 2004),
     "2007": ("text/xml", _root("<Sender>1<Subject>x").partition("</Deliver")[0], "DeliverRsp", 2007),
-    "4003": ("text/xml", _root("<MessageID>1</MessageID>", "CancelReq"), "VASPErrorRsp", 4003),
+    "4003": ("text/xml", _root("<MessageID>1</MessageID>", "CancelReq"), "CancelRsp", 4003),
     "4003 response": ("text/xml", _root("<Status/>", "DeliverRsp"), "VASPErrorRsp", 4003),
     "4004": ("text/xml", _root("<Subject>x</Subject>"), "DeliverRsp", 4004),
 }
@@ -92,7 +108,7 @@ NO_MESSAGE = {
     "garbage": ("application/octet-stream", b"\x00\xff", 4004),
     "html": ("text/html", b"<html/>", 4004),
     "doctype": ("text/xml", b"<!DOCTYPE a>" + DELIVER, 4004),
-    "empty body": ("text/xml", b'<Envelope><Body/></Envelope>', 4004),
+    "empty body": ("text/xml", b"<Envelope><Body/></Envelope>", 4004),
     "too large": ("text/xml", b" " * 300_000, 2007),
     "no content type": (None, b"", 4004),
 }
@@ -169,9 +185,13 @@ async def test_what_may_not_come_in_is_turned_away_at_the_door(receiving, path, 
     if header:
         assert answered.headers[header[0]] == header[1]
     assert started.publisher.sent == []
-    assert started.metrics.registry.get_sample_value(
-        "mm7_callbacks_total", {"account": path[5:] if path[5:] in GUARDED else "", "operation": "", "outcome": f"http_{status}"}
-    ) == 1
+    assert (
+        started.metrics.registry.get_sample_value(
+            "mm7_callbacks_total",
+            {"account": path[5:] if path[5:] in GUARDED else "", "operation": "", "outcome": f"http_{status}"},
+        )
+        == 1
+    )
 
 
 @pytest.mark.parametrize("path", ["/mm7/open", "/mm7/open/", "/mm7/open?from=1", "/", "/mm7/%6Fpen"])
@@ -246,7 +266,9 @@ async def test_the_deadline_holds_while_the_broker_hangs(receiving) -> None:
     assert (message.transaction_id, message.namespace) == ("t-1", NS)
 
 
-@pytest.mark.parametrize("error", [MediaUnavailable("disk full"), ValueError("a bug of ours"), OSError(28, "No space left")])
+@pytest.mark.parametrize(
+    "error", [MediaUnavailable("disk full"), ValueError("a bug of ours"), OSError(28, "No space left")]
+)
 async def test_what_cannot_be_kept_is_left_with_the_provider(receiving, error, caplog) -> None:
     class Failing:
         url_of = staticmethod(lambda digest: f"memory:///{digest}")
@@ -272,7 +294,9 @@ async def test_a_bug_in_the_decoder_costs_no_message(receiving) -> None:
     started = await receiving()
     started.media.url_of = explode
     picture = mm7.Part(content_type="image/png", content_id="p", data=b"\x89PNG")
-    encoded = mm7.encode(mm7.DeliverReq(sender=mm7.Address("1"), content=mm7.Content("cid:p")), [picture])
+    encoded = mm7.encode(
+        mm7.DeliverReq(mm7_version="6.8.0", sender=mm7.Address("1"), content=mm7.Content("cid:p")), [picture]
+    )
     answered = await started.post(encoded.body, encoded.content_type)
     assert answered.status == 400
     assert read(answered).status.code == 3000
@@ -295,7 +319,9 @@ async def test_media_come_before_the_event_and_the_event_before_the_answer(recei
     started.receiver._media = Noting()
     started.publisher.hold = note
     picture = mm7.Part(content_type="image/png", content_id="p", data=b"\x89PNG")
-    encoded = mm7.encode(mm7.DeliverReq(sender=mm7.Address("1"), content=mm7.Content("cid:p")), [picture])
+    encoded = mm7.encode(
+        mm7.DeliverReq(mm7_version="6.8.0", sender=mm7.Address("1"), content=mm7.Content("cid:p")), [picture]
+    )
     assert (await started.post(encoded.body, encoded.content_type)).status == 200
     order.append("answer")
     assert order == [r"media b'\x89PNG'", "event", "answer"]

@@ -67,7 +67,7 @@ async def test_a_callback_becomes_its_event_and_gets_the_matching_answer(case, r
         "mm7_version": data["mm7_version"],
         "status_code": "1000",
     }
-    for part in data["parts"] if "parts" in data else []:
+    for part in data.get("parts", []):
         if part["url"]:
             assert len(await started.media.get(part["url"])) == part["bytes"]
 

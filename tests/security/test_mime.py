@@ -67,7 +67,8 @@ HEAVY = {
         *[
             b"Content-Type: multipart/mixed; boundary=c\n\n"
             + b"".join(
-                b"--c\nContent-Type: multipart/mixed; boundary=d\n\n" + b"--d\nContent-Type: multipart/mixed; boundary=e\n\n" * 20
+                b"--c\nContent-Type: multipart/mixed; boundary=d\n\n"
+                + b"--d\nContent-Type: multipart/mixed; boundary=e\n\n" * 20
                 for _ in range(90)
             )
         ]
@@ -101,15 +102,31 @@ def test_a_heavy_multipart_takes_no_time(case) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"\n" * MEGABYTES, b" " * MEGABYTES, b"--" * (MEGABYTES // 2), b"-\n" * (MEGABYTES // 2), b"--\n" * (MEGABYTES // 3), b"\0" * MEGABYTES]
+    "body",
+    [
+        b"\n" * MEGABYTES,
+        b" " * MEGABYTES,
+        b"--" * (MEGABYTES // 2),
+        b"-\n" * (MEGABYTES // 2),
+        b"--\n" * (MEGABYTES // 3),
+        b"\0" * MEGABYTES,
+    ],
 )
-@pytest.mark.parametrize("content_type", ["multipart/related", TYPE, "text/xml", "", "multipart/related; boundary=" + "(" * 4000])
+@pytest.mark.parametrize(
+    "content_type", ["multipart/related", TYPE, "text/xml", "", "multipart/related; boundary=" + "(" * 4000]
+)
 def test_ten_megabytes_of_nothing_take_no_time(content_type, body) -> None:
     assert refusal(body, content_type).status in (2004, 2007, 4004)
 
 
 @pytest.mark.parametrize("parameter", ["boundary", "start", "charset", "type"])
-@pytest.mark.parametrize("value", ["\x00", "\udcff", "é" * 2000, '"' * 2000, "\\" * 2001, "<" * 2000, "*'" * 1000, "=?utf-8?q?" * 300])
+@pytest.mark.parametrize(
+    "value", ["\x00", "\udcff", "é" * 2000, '"' * 2000, "\\" * 2001, "<" * 2000, "*'" * 1000, "=?utf-8?q?" * 300]
+)
 def test_any_content_type_is_survived(parameter, value) -> None:
-    for content_type in (f"multipart/related; {parameter}={value}", f'multipart/related; {parameter}*="{value}"', value):
+    for content_type in (
+        f"multipart/related; {parameter}={value}",
+        f'multipart/related; {parameter}*="{value}"',
+        value,
+    ):
         assert [part.data for part in mm7.decode(content_type, body_of(b"\nx")).parts] == [b"x"]

@@ -64,7 +64,9 @@ def test_a_doctype_inside_an_element_declares_nothing() -> None:
     assert "&e;" in decoded.message.subject
 
 
-@pytest.mark.parametrize("prefix", ["junk", "<a/>", "]]>", "<?xml version='1.0'?><?xml version='1.0'?>", "<!-- -- -->", "<!-->", "<?a"])
+@pytest.mark.parametrize(
+    "prefix", ["junk", "<a/>", "]]>", "<?xml version='1.0'?><?xml version='1.0'?>", "<!-- -- -->", "<!-->", "<?a"]
+)
 def test_a_doctype_behind_what_breaks_the_document_is_never_used(prefix) -> None:
     try:
         decoded = mm7.decode("text/xml", (prefix + DOCTYPE + DELIVER.replace("@", "&e;")).encode())
@@ -86,7 +88,9 @@ def test_no_file_and_no_address_is_fetched(file, encoding) -> None:
     parameter = f'<!DOCTYPE a [<!ENTITY % p SYSTEM "{file}">%p;]>' + DELIVER
     include = DELIVER.replace("@", f'<x:include xmlns:x="http://www.w3.org/2001/XInclude" href="{file}" parse="text"/>')
     stylesheet = f'<?xml-stylesheet href="{file}"?>' + DELIVER
-    schema = DELIVER.replace(">", f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="{file}">', 1)
+    schema = DELIVER.replace(
+        ">", f' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:noNamespaceSchemaLocation="{file}">', 1
+    )
     for body in (entity, parameter, include, stylesheet, schema):
         try:
             decoded = mm7.decode("text/xml", body.encode(encoding))

@@ -105,7 +105,7 @@ class Place:
 
 async def until(condition: Callable[[], Awaitable[object]]) -> None:
     async with asyncio.timeout(WITHIN):
-        while not await condition():  # noqa: ASYNC110 - the broker tells nobody
+        while not await condition():
             await asyncio.sleep(0.02)
 
 

@@ -91,7 +91,8 @@ def render(answer: Answer, request: mm7.Request, message_id: str | None) -> Repl
 
 
 def _response(answer: Answer, request: mm7.Request, message_id: str | None) -> tuple[str, bytes]:
-    written = mm7.encode(mm7.response(request, answer.status, answer.text, message_id=message_id))
+    # The schema demands a MessageID of a refusal too; an empty one says that there is none.
+    written = mm7.encode(mm7.response(request, answer.status, answer.text, message_id=message_id or ""))
     return written.content_type, written.body
 
 

@@ -8,7 +8,8 @@ from multidict import CIMultiDict
 
 from gateway import mm7, profiles
 from gateway.contract import callbacks
-from gateway.contract.callbacks import MAX_INLINE_TEXT_BYTES, MAX_INLINE_TOTAL_BYTES, MAX_SUBJECT_LENGTH
+from gateway.contract.callbacks import MAX_SUBJECT_LENGTH
+from gateway.contract.parts import MAX_INLINE_TEXT_BYTES, MAX_INLINE_TOTAL_BYTES
 from gateway.mm7.values import Recipients, ReplyCharging, SenderIdentification, UACapabilities
 
 MO = mm7.DeliverReq(transaction_id="t", mm7_version="6.8.0", sender=mm7.Address("15550001111"))
@@ -27,6 +28,9 @@ ANOTHER = {
     ReplyCharging: ReplyCharging(1),
     SenderIdentification: SenderIdentification(vasid="99"),
     mm7.Content: mm7.Content(None, allow_adaptations=True),
+    mm7.UserAgent: (mm7.UserAgent(mm7.Address("99"), 1),),
+    mm7.PreviousDateTime: (mm7.PreviousDateTime("P1D", 1),),
+    "conditions": (99,),
 }
 
 
@@ -156,15 +160,27 @@ def test_the_time_is_the_provider_s_or_the_receipt_s(callback, written, time, at
 
 @pytest.mark.parametrize(
     ("raw", "status", "final"),
-    [("Retrieved", "retrieved", True), ("Deferred", "deferred", False), ("1000", "unknown", False), ("Unrecognized", "unrecognised", True)],
+    [
+        ("Retrieved", "retrieved", True),
+        ("Deferred", "deferred", False),
+        ("1000", "unknown", False),
+        ("Unrecognized", "unrecognised", True),
+    ],
 )
 def test_a_report_s_status_is_a_stable_word_beside_the_raw_one(callback, raw, status, final) -> None:
     data = callback(replace(DR, mm_status=raw, mm_status_extension="RejectionByOtherRS")).event.data
-    assert (data.status, data.raw_status, data.final, data.status_extension) == (status, raw, final, "RejectionByOtherRS")
+    assert (data.status, data.raw_status, data.final, data.status_extension) == (
+        status,
+        raw,
+        final,
+        "RejectionByOtherRS",
+    )
     assert (data.command_id, data.reference, data.metadata) == (None, None, None)
 
 
-@pytest.mark.parametrize(("raw", "status"), [("Read", "read"), ("Deleted", "deleted"), ("indeterminate", "indeterminate"), ("?", "unknown")])
+@pytest.mark.parametrize(
+    ("raw", "status"), [("Read", "read"), ("Deleted", "deleted"), ("indeterminate", "indeterminate"), ("?", "unknown")]
+)
 def test_a_read_reply_s_likewise(callback, raw, status) -> None:
     event = callback(replace(RR, mm_status=raw)).event
     assert (event.type, event.data.status, event.data.raw_status) == ("rr.received", status, raw)
@@ -185,6 +201,29 @@ def test_the_carrier_is_what_the_provider_s_header_says_of_it(callback, headers,
     assert callback(MO, profile="generic", headers=CIMultiDict(headers)).event.data.carrier_id is None
 
 
+def test_nothing_that_a_release_has_is_left_out_of_the_event(callback) -> None:
+    """Whatever element is added to the codec: it is in the event under its name, or under one of these."""
+    renamed = {"content", "sender_identification", "time_stamp", "date", "mm_status", "mm_status_extension"}
+    for message in (MO, SUBMIT, DR, RR):
+        model = type(callback(message).event.data)
+        assert {name for name, _ in mm7.elements(type(message))} - renamed <= set(model.model_fields)
+
+
+def test_what_a_message_went_through_is_in_the_event(callback) -> None:
+    forwarded = replace(
+        MO,
+        previouslysentby=(mm7.UserAgent(mm7.Address("+15550002222"), 1), mm7.UserAgent(None, None)),
+        previouslysentdateandtime=(mm7.PreviousDateTime("2014-04-14T16:15:23Z", 1),),
+    )
+    data = callback(forwarded).event.data.model_dump()
+    assert [(one["address"] or {}).get("address") for one in data["previouslysentby"]] == ["15550002222", None]
+    assert data["previouslysentdateandtime"] == [{"value": "2014-04-14T16:15:23Z", "sequence": 1}]
+    charged = replace(SUBMIT, reply_charging=ReplyCharging(2048, "P3D"), delivery_condition=(1, 2))
+    data = callback(charged).event.data.model_dump()
+    assert data["reply_charging"] == {"reply_charging_size": 2048, "reply_deadline": "P3D"}
+    assert data["delivery_condition"] == [1, 2]
+
+
 def test_a_submit_as_a_message_from_a_phone_has_its_sender_in_its_identification(callback) -> None:
     who = SenderIdentification(vaspid="p", vasid="s", sender_address=mm7.Address("+15550001111"))
     data = callback(replace(SUBMIT, sender_identification=who, charged_party="Both", message_class="Auto")).event.data
@@ -199,7 +238,10 @@ def test_what_is_no_callback_is_refused_as_an_unsupported_operation(callback, me
     with pytest.raises(mm7.DecodeError, match="is no callback") as caught:
         callback(message, quirks=("name_case",))
     assert (caught.value.status, caught.value.quirks) == (4003, ("name_case",))
-    assert (caught.value.request.operation, caught.value.request.transaction_id) == (message.operation, message.transaction_id)
+    assert (caught.value.request.operation, caught.value.request.transaction_id) == (
+        message.operation,
+        message.transaction_id,
+    )
 
 
 def test_a_refused_callback_says_why_and_where_it_is_kept() -> None:

@@ -27,7 +27,11 @@ PARTS = [mm7.Part(content_type="text/plain", data="é\x00\t".encode()), mm7.Part
 
 def _refused() -> callbacks.Event:
     receipt = callbacks.Receipt(
-        account="acc", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
+        account="acc",
+        profile_name="generic",
+        profile=profiles.load("generic"),
+        received_at=datetime.now(UTC),
+        headers={},
     )
     return callbacks.refused(mm7.DecodeError("no", status=4004), receipt, raw="memory:///x", digest="d")
 

@@ -60,7 +60,15 @@ def test_what_cannot_be_read_is_none(written) -> None:
 
 @pytest.mark.parametrize(
     ("text", "is_one"),
-    [("P3D", True), ("PT1H30M", True), ("-P1Y2M3DT4H5M6.7S", True), ("P", False), ("PT", False), ("P1DT", False), ("3D", False)],
+    [
+        ("P3D", True),
+        ("PT1H30M", True),
+        ("-P1Y2M3DT4H5M6.7S", True),
+        ("P", False),
+        ("PT", False),
+        ("P1DT", False),
+        ("3D", False),
+    ],
 )
 def test_a_duration_is_known(text, is_one) -> None:
     assert times.is_duration(text) is is_one

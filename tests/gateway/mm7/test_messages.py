@@ -144,11 +144,12 @@ def test_what_is_written_is_valid_in_its_namespace(schemas, release, cls, option
             "DeliverReq needs ReplyChargingID",
         ),
         (
-            mm7.CancelRsp(
+            mm7.CancelReq(
                 mm7_version="5.3.0",
                 namespace=mm7.SCHEMA + OLDEST[1],
                 transaction_id="order 1",
-                status=Status(code=1000, text="Success"),
+                sender_identification=SenderIdentification(),
+                message_id="m",
             ),
             "no NMTOKEN",
         ),

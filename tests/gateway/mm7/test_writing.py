@@ -14,21 +14,36 @@ PARTS = (
         content_type="text/plain", charset="utf-8", content_id="text", content_location="t.txt", data="hé\r\n".encode()
     ),
 )
-DELIVER = mm7.DeliverReq(transaction_id="t", sender=mm7.Address("1"), content=mm7.Content("cid:content"))
+DELIVER = mm7.DeliverReq(
+    transaction_id="t", mm7_version="6.8.0", sender=mm7.Address("1"), content=mm7.Content("cid:content")
+)
 
 
 @pytest.mark.parametrize(("request_name", "response"), mm7.RESPONSES.items())
 def test_the_response_matches_its_request_and_echoes_it(request_name, response) -> None:
-    answer = mm7.response(mm7.Request(operation=request_name, **ASKED), 1000, message_id="m-1")
+    asked = ASKED | {"namespace": mm7.REL_6_1_4}
+    answer = mm7.response(mm7.Request(operation=request_name, **asked), 1000, message_id="m-1")
     assert type(answer) is response
-    assert answer == response(
-        **ASKED,
-        status=mm7.Status(code=1000, text="Success"),
-        **({"message_id": "m-1"} if response is mm7.SubmitRsp else {}),
-    )
+    assert (answer.transaction_id, answer.namespace, answer.mm7_version) == tuple(asked.values())
+    assert (answer.status.code, answer.status.text) == (1000, "Success")
+    assert getattr(answer, "message_id", "m-1") == "m-1"
 
 
-@pytest.mark.parametrize("operation", [None, "CancelReq", "SubmitRsp", "nonsense"])
+@pytest.mark.parametrize("release", [*mm7.RELEASES, "REL-9", None])
+@pytest.mark.parametrize("transaction_id", ["1", "a b", "<ü/&>", None])
+def test_every_answer_can_be_written_whatever_it_has_to_repeat(release, transaction_id) -> None:
+    namespace = release and mm7.SCHEMA + release
+    for operation in (*mm7.MESSAGES, "nonsense", None):
+        asked = mm7.Request(
+            operation=operation, transaction_id=transaction_id, namespace=namespace, mm7_version="9999.1 é"
+        )
+        for code in (1000, 4003):
+            answer = mm7.response(asked, code, message_id="m-1")
+            read = mm7.decode("text/xml", mm7.encode(answer).body).message
+            assert (read.operation, read.transaction_id, read.status.code) == (answer.operation, transaction_id, code)
+
+
+@pytest.mark.parametrize("operation", [None, "extendedCancelReq", "SubmitRsp", "nonsense"])
 @pytest.mark.parametrize(("code", "whose"), [(4004, "Client"), (2007, "Client"), (3000, "Server"), (4006, "Server")])
 def test_where_no_response_matches_a_fault_says_whose_it_is(operation, code, whose) -> None:
     answer = mm7.response(mm7.Request(operation=operation, **ASKED), code, "because")
@@ -40,7 +55,7 @@ def test_where_no_response_matches_a_fault_says_whose_it_is(operation, code, who
 
 
 def test_a_fault_without_any_text_is_written() -> None:
-    decoded = mm7.decode("text/xml", mm7.encode(mm7.VASPErrorRsp()).body)
+    decoded = mm7.decode("text/xml", mm7.encode(mm7.VASPErrorRsp(namespace=None)).body)
     assert (decoded.message.fault_string, decoded.message.status) == (None, mm7.Status())
 
 

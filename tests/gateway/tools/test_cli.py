@@ -62,6 +62,7 @@ def test_a_content_type_is_believed(invoke):
         transaction_id="t",
         namespace=mm7.REL_6_1_4,
         mm7_version="6.8.0",
+        sender_identification=mm7.SenderIdentification(vaspid="k"),
         recipients=mm7.Recipients((mm7.Address("15553199144"),)),
         content=mm7.Content("cid:c"),
     )

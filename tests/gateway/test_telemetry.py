@@ -1,0 +1,186 @@
+"""Logs, metrics and the admin pages."""
+
+import json
+import logging
+
+import aiohttp
+import pytest
+import structlog
+
+from gateway import admin, mm7
+from gateway.broker import State
+from gateway.telemetry import logs
+from gateway.telemetry.metrics import Metrics
+
+DELIVER = mm7.encode(
+    mm7.DeliverReq(
+        transaction_id="t-1", mm7_version="6.8.0", sender=mm7.Address("15550001111"), subject="a private matter"
+    )
+).body
+CONTRACT = [
+    "mm7_callbacks_total",
+    "mm7_answer_seconds",
+    "mm7_publish_seconds",
+    "mm7_quirks_total",
+    "mm7_submits_total",
+    "mm7_submit_seconds",
+    "mm7_retries_total",
+    "mm7_dead_total",
+    "mm7_broker_up",
+    "mm7_broker_blocked",
+]
+
+
+@pytest.fixture
+def configured():
+    """Logs as the programs have them; the libraries' are put back afterwards."""
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    yield logs.configure
+    root.handlers[:] = before
+    structlog.reset_defaults()
+
+
+def lines(capsys) -> list[dict]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+async def test_a_callback_is_one_line_of_facts_without_a_number_or_a_text(configured, receiving, capsys) -> None:
+    configured("info", "json")
+    started = await receiving()
+    await started.post(DELIVER)
+    await started.post(b"<DeliverReq xmlns='urn:mm7'><Subject>a private matter</Subject></DeliverReq>")
+    await started.post(DELIVER, path="/nowhere")
+    accepted, refused, turned_away = lines(capsys)
+    assert (accepted["event"], accepted["level"], accepted["operation"], accepted["status"]) == (
+        "callback.accepted",
+        "info",
+        "DeliverReq",
+        200,
+    )
+    assert accepted["event_id"] == started.publisher.events[0]["id"]
+    assert (refused["event"], refused["level"], refused["code"], refused["reason"]) == (
+        "callback.refused",
+        "warning",
+        4004,
+        "DeliverReq has no sender",
+    )
+    assert (turned_away["event"], turned_away["status"], turned_away["peer"]) == (
+        "callback.turned_away",
+        404,
+        "127.0.0.1",
+    )
+    for shown in (accepted, refused, turned_away):
+        assert "private" not in json.dumps(shown)
+        assert "15550001111" not in json.dumps(shown)
+        assert shown["timestamp"].endswith("Z")
+
+
+async def test_the_libraries_lines_have_the_same_keys_and_an_exception_its_traceback(configured, capsys) -> None:
+    configured("info", "json")
+    logging.getLogger("some.library").warning("it is %s", "so")
+    logging.getLogger("some.library").info("and nobody wants to know")
+    try:
+        raise RuntimeError("a bug of ours")
+    except RuntimeError:
+        logs.get().exception("callback.crashed", account="a")
+    library, ours = lines(capsys)
+    assert (library["event"], library["level"], library["logger"]) == ("it is so", "warning", "some.library")
+    assert (ours["event"], ours["level"], ours["account"]) == ("callback.crashed", "error", "a")
+    assert "RuntimeError: a bug of ours" in ours["exception"]
+
+
+async def test_a_request_that_is_no_http_is_one_line_that_does_not_repeat_it(configured, receiving, capsys) -> None:
+    import asyncio
+
+    configured("info", "json")
+    started = await receiving()
+    for garbage in (b"POST /mm7/open HTTP/1.1\r\nAuthoriza\xfftion: Basic Z2VoZWlt\r\n\r\n", b"\x16\x03\x01 hello"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", started.port)
+        writer.write(garbage + b"\r\n\r\n")
+        async with asyncio.timeout(5):
+            assert b" 400 " in await reader.read()
+        writer.close()
+    out = capsys.readouterr().out
+    assert "Z2VoZWlt" not in out
+    assert "Traceback" not in out
+    first = json.loads(out.splitlines()[0])
+    assert (first["event"], first["level"]) == ("http.malformed: BadHttpMessage from 127.0.0.1", "warning")
+
+
+@pytest.mark.parametrize(("level", "seen"), [("debug", 2), ("info", 2), ("warning", 1), ("error", 0)])
+def test_the_level_decides_what_is_seen(configured, capsys, level, seen) -> None:
+    configured(level, "json")
+    logs.get().info("a.happened")
+    logs.get().warning("b.happened")
+    assert len(lines(capsys)) == seen
+
+
+def test_console_lines_are_for_people_and_json_is_the_default_off_a_terminal(configured, capsys) -> None:
+    configured("info", "console")
+    logs.get().info("a.happened", count=1)
+    assert "a.happened" in capsys.readouterr().out
+    configured("info", None)
+    logs.get().info("a.happened", path="/\udcff", odd=object)
+    [line] = lines(capsys)
+    assert line["event"] == "a.happened"
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"),
+    [(None, None), ("15550001111", "…11"), ("111122", "111122"), ("12345678", "12345678"), ("", "")],
+)
+def test_numbers_are_masked_and_short_codes_are_not(number, shown) -> None:
+    assert logs.masked(number) == shown
+
+
+def test_the_metrics_are_those_of_the_contract() -> None:
+    text = Metrics().text().decode()
+    for name in CONTRACT:
+        assert f"# TYPE {name.removesuffix('_total')}" in text
+
+
+async def test_a_metric_s_label_is_never_what_was_sent(receiving) -> None:
+    started = await receiving()
+    await started.post(DELIVER)
+    for name in ("Secret15550001111", "x" * 5000):
+        await started.post(f"<{name} xmlns='{mm7.REL_6_1_4}'><MM7Version>6.8.0</MM7Version></{name}>")
+    await started.post(DELIVER.replace(b"<Subject>", b"<subject>").replace(b"</Subject>", b"</subject>"))
+    value = started.metrics.registry.get_sample_value
+    labels = {"account": "open", "outcome": "accepted", "operation": "DeliverReq"}
+    assert value("mm7_callbacks_total", labels) == 2
+    assert value("mm7_callbacks_total", labels | {"operation": "", "outcome": "refused"}) == 2
+    assert value("mm7_quirks_total", {"account": "open", "quirk": "name_case"}) == 1
+    assert value("mm7_answer_seconds_count", {"account": "open"}) == 4
+    assert b"15550001111" not in started.metrics.text()
+
+
+class Link:
+    """As much of a connection as the admin pages ask for."""
+
+    def __init__(self) -> None:
+        self.state, self.reason = State.UP, ""
+
+
+async def test_the_admin_pages_tell_alive_from_ready() -> None:
+    link, metrics = Link(), Metrics()
+    admin.watch_broker(metrics, link)
+    async with (
+        admin.serving("127.0.0.1", 0, metrics, lambda: admin.broker_reasons(link)) as port,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def get(path: str) -> tuple[int, str]:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as response:
+                return response.status, await response.text()
+
+        assert await get("/livez") == (200, '{"status":"alive"}')
+        assert await get("/readyz") == (200, '{"status":"ready","reasons":[]}')
+        assert "mm7_broker_up 1.0" in (await get("/metrics"))[1]
+        link.state, link.reason = State.BLOCKED, "memory alarm"
+        assert await get("/readyz") == (503, '{"status":"not ready","reasons":["broker blocked: memory alarm"]}')
+        assert "mm7_broker_up 1.0\n" in (await get("/metrics"))[1]
+        assert "mm7_broker_blocked 1.0\n" in (await get("/metrics"))[1]
+        link.state = State.DOWN
+        assert (await get("/livez"))[0] == 200
+        assert "mm7_broker_up 0.0\n" in (await get("/metrics"))[1]
+        assert (await get("/elsewhere"))[0] == 404
