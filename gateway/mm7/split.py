@@ -18,6 +18,8 @@ from .quirks import Quirks
 
 MAX_PARTS = 100
 MAX_NESTING = 5
+_LF = ord("\n")
+_REST_OF_DELIMITER = re.compile(rb"(--)?[ \t\r\f\v]*(?:\n|\Z)")
 # RFC 2046 §5.1.1 allows 70 characters.
 _SHOWN_DELIMITER = re.compile(rb"^--[ \t]*[^\s][^\r\n]{0,200}(?=[\r\n]|\Z)", re.MULTILINE)
 
@@ -122,19 +124,31 @@ def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
 def _spans(body: bytes, start: int, end: int, delimiter: bytes, quirks: Quirks) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     opened, crlf = None, False
-    line = re.compile(b"^" + re.escape(delimiter) + rb"(--)?[ \t\r\f\v]*(?:\n|\Z)", re.MULTILINE)
-    for found in line.finditer(body, start, end):
+    for at, after, closing in _delimiters(body, start, end, delimiter):
         if opened is not None:
             # The line break before a delimiter belongs to it (RFC 2046 §5.1.1); where lines end in LF, CR is content.
-            line_break = 2 if crlf and body.endswith(b"\r\n", opened, found.start()) else 1
-            spans.append((opened, max(opened, found.start() - line_break)))
-        if found[1] or len(spans) > MAX_PARTS:
+            line_break = 2 if crlf and body.endswith(b"\r\n", opened, at) else 1
+            spans.append((opened, max(opened, at - line_break)))
+        if closing or len(spans) > MAX_PARTS:
             return spans
-        opened, crlf = found.end(), found.group().endswith(b"\r\n")
+        opened, crlf = after, body.endswith(b"\r\n", at, after)
     if opened is not None:
         quirks.add("closing_delimiter_missing")
         spans.append((opened, end))
     return spans
+
+
+def _delimiters(body: bytes, start: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+    """(where it begins, where the next line begins, whether it closes) of each line that is the delimiter.
+
+    With bytes.find: an expression that looks for the beginning of lines takes twenty times as long on a picture.
+    """
+    at = body.find(delimiter, start, end)
+    while at >= 0:
+        rest = _REST_OF_DELIMITER.match(body, at + len(delimiter), end)
+        if rest and (at == 0 or body[at - 1] == _LF):
+            yield at, rest.end(), rest[1] is not None
+        at = body.find(delimiter, at + len(delimiter), end)
 
 
 def _transfer_decode(data: bytes, headers: Headers, quirks: Quirks) -> bytes:
