@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from . import charsets
@@ -86,7 +87,8 @@ def _straighten(text: str, quirks: Quirks) -> str:
     return straight
 
 
-def read_value(value: str) -> tuple[str, dict[str, str]]:
+@lru_cache(maxsize=256)
+def read_value(value: str) -> tuple[str, Mapping[str, str]]:
     """(value, parameters) of `text/xml; charset="utf-8"`; value and parameter names in lower case."""
     head, semicolon, tail = (value if value.isascii() else value.translate(_TYPOGRAPHIC)).partition(";")
     parameters: dict[str, str] = {}

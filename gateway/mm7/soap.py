@@ -8,6 +8,7 @@ by the part of their name behind the last colon, because unbound prefixes leave 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml import etree
 
@@ -65,7 +66,7 @@ class Envelope:
 
 def local_name(tag: object) -> str:
     """The name behind namespace and prefix; "" for what is no element (an unresolved entity)."""
-    return tag.rpartition("}")[2].rpartition(":")[2] if isinstance(tag, str) else ""
+    return _remembered(tag)[0] if isinstance(tag, str) else ""
 
 
 def namespace_of(tag: object) -> str | None:
@@ -73,12 +74,24 @@ def namespace_of(tag: object) -> str | None:
 
     None, too, where it is no URI: no answer could be written in it.
     """
-    namespace = tag[1:].rpartition("}")[0].strip() if isinstance(tag, str) else ""
+    return _remembered(tag)[1] if isinstance(tag, str) else None
+
+
+def _remembered(tag: str) -> tuple[str, str | None]:
+    """A provider has its few dozens of tags; long ones are an attack, and not remembered."""
+    return _split_tag(tag) if len(tag) < 200 else _split_tag.__wrapped__(tag)
+
+
+@lru_cache(maxsize=1024)
+def _split_tag(tag: str) -> tuple[str, str | None]:
+    """(local name, namespace)."""
+    prefix, _, name = tag.rpartition("}")
+    namespace = prefix[1:].strip()
     try:
         etree.Element("x", nsmap={None: namespace})
     except ValueError:
-        return None
-    return namespace or None
+        namespace = ""
+    return name.rpartition(":")[2], namespace or None
 
 
 def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:

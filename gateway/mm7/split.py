@@ -8,7 +8,7 @@ import base64
 import binascii
 import quopri
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import DecodeError
@@ -195,7 +195,7 @@ def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Itera
         yield from _flatten(body, nested, level + 1, quirks)
 
 
-def _part(body: bytes, section: Section, kind: str, parameters: dict[str, str], quirks: Quirks) -> Part:
+def _part(body: bytes, section: Section, kind: str, parameters: Mapping[str, str], quirks: Quirks) -> Part:
     _, disposition = read_value(section.headers.get("content-disposition", ""))
     filename = decode_words(disposition.get("filename") or parameters.get("name") or parameters.get("filename"))
     return Part(

@@ -13,7 +13,7 @@ import typer
 
 from gateway import broker
 from gateway.app import topology as build_topology
-from gateway.broker import Connection
+from gateway.broker import Connection, Inbox
 from gateway.contract import schema as schemas
 from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
@@ -140,8 +140,9 @@ def tail(
 async def _tail(settings: Settings, patterns: list[str], *, as_json: bool) -> int:
     async with console.connected(settings, "mm7 tail") as connection:
         await connection.wait_up(REACH_WITHIN)
-        async for delivery in broker.tail(connection, patterns):
-            console.say(delivery.body.decode("utf-8", "replace") if as_json else words.told(delivery.body))
+        async with Inbox(connection, patterns) as inbox:
+            async for delivery in inbox:
+                console.say(delivery.body.decode("utf-8", "replace") if as_json else words.told(delivery.body))
     return 0
 
 
