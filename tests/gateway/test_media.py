@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -92,12 +93,12 @@ async def test_any_folder_s_name_will_do(tmp_path, name) -> None:
 
 
 async def test_a_file_is_synced_with_the_folders_that_lead_to_it(tmp_path, monkeypatch) -> None:
-    synced: list[str] = []
-    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.readlink(f"/proc/self/fd/{descriptor}")))
+    synced: list[Path] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(Path(f"/proc/self/fd/{descriptor}").readlink()))
     store, one = MediaStore((tmp_path / "media").as_uri()), blob(b"x")
     await store.keep([one])
     folder = tmp_path / "media"
-    assert synced == [str(folder / one.sha256[:2] / one.sha256), str(folder / one.sha256[:2]), str(folder)]
+    assert synced == [folder / one.sha256[:2] / one.sha256, folder / one.sha256[:2], folder]
     await store.keep([one])  # another process may have written it, and not yet synced it
     assert len(synced) == 6
 

@@ -262,7 +262,7 @@ async def test_the_deadline_holds_while_the_broker_hangs(receiving) -> None:
     clock = asyncio.get_running_loop().time
     began = clock()
     message = unavailable(await started.post(DELIVER))
-    assert 0.2 <= clock() - began < 1
+    assert 0.2 <= clock() - began < 2
     assert (message.transaction_id, message.namespace) == ("t-1", NS)
 
 

@@ -223,6 +223,7 @@ def test_two_accounts_cannot_have_one_path(problems) -> None:
 
 def test_the_receiver_needs_accounts_that_say_who_may_call(problems, load) -> None:
     assert "no account" in problems("", ReceiverSettings)[0]
+    assert problems("accounts = 3", ReceiverSettings) == ["MM7_ACCOUNTS = 3: input should be a valid dictionary"]
     [closed] = problems("[accounts.a]\nprofile = 'generic'", ReceiverSettings)
     assert closed.startswith("accounts.a.inbound: anybody could send callbacks")
     assert load("[accounts.a]\nprofile = 'generic'").accounts["a"].inbound is None

@@ -1,5 +1,6 @@
 """Logs, metrics and the admin pages."""
 
+import asyncio
 import json
 import logging
 
@@ -80,18 +81,18 @@ async def test_the_libraries_lines_have_the_same_keys_and_an_exception_its_trace
     logging.getLogger("some.library").warning("it is %s", "so")
     logging.getLogger("some.library").info("and nobody wants to know")
     try:
-        raise RuntimeError("a bug of ours")
-    except RuntimeError:
+        _ = {}["a bug of ours"]
+    except KeyError:
         logs.get().exception("callback.crashed", account="a")
-    library, ours = lines(capsys)
+        logs.of_http().exception("and so the server says")
+    library, ours, server = lines(capsys)
     assert (library["event"], library["level"], library["logger"]) == ("it is so", "warning", "some.library")
     assert (ours["event"], ours["level"], ours["account"]) == ("callback.crashed", "error", "a")
-    assert "RuntimeError: a bug of ours" in ours["exception"]
+    assert "KeyError: 'a bug of ours'" in ours["exception"]
+    assert "KeyError: 'a bug of ours'" in server["exception"]
 
 
 async def test_a_request_that_is_no_http_is_one_line_that_does_not_repeat_it(configured, receiving, capsys) -> None:
-    import asyncio
-
     configured("info", "json")
     started = await receiving()
     for garbage in (b"POST /mm7/open HTTP/1.1\r\nAuthoriza\xfftion: Basic Z2VoZWlt\r\n\r\n", b"\x16\x03\x01 hello"):

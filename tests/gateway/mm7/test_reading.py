@@ -130,6 +130,23 @@ def test_recipients_elements_that_stand_twice_add_up(deliver) -> None:
     assert found == Recipients((Address("1", ""), Address("2", "")), (Address("3", ""),))
 
 
+def test_those_who_have_forwarded_a_message_are_found_beside_what_is_unknown(deliver) -> None:
+    by = "<UserAgent sequence='1'><Number>1</Number></UserAgent><Vendor/><useragent sequence='x'>2</useragent>"
+    at = "<DateTime sequence='1'>P1D</DateTime><DateTime/>"
+    decoded = read(
+        deliver(f"<Previouslysentby>{by}</Previouslysentby><Previouslysentdateandtime>{at}</Previouslysentdateandtime>")
+    )
+    assert decoded.message.previouslysentby == (
+        mm7.UserAgent(Address("1"), 1),
+        mm7.UserAgent(Address("2", ""), None),
+    )
+    assert decoded.message.previouslysentdateandtime == (
+        mm7.PreviousDateTime("P1D", 1),
+        mm7.PreviousDateTime(None, None),
+    )
+    assert decoded.quirks == ("value_unreadable",)
+
+
 def test_names_in_other_letters_are_read(deliver) -> None:
     decoded = read(deliver("<linkedId>7</linkedId><recipients><to><number>1</number></to></recipients>"))
     assert decoded.message.linked_id == "7"
