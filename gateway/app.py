@@ -2,7 +2,7 @@
 
 import asyncio
 
-from gateway import admin, broker, receiver, signals
+from gateway import admin, broker, server, signals
 from gateway.accounts import Account
 from gateway.broker import Connection, Delay, Publisher, Topology
 from gateway.receiver import Receiver
@@ -42,7 +42,7 @@ async def run(settings: Settings) -> None:
         # In this order in, in the other order out: readiness goes first, the broker last.
         async with (
             admin.serving(settings.admin_host, admin_port, metrics, reasons) as admin_port,
-            receiver.serving(taking, settings) as port,
+            server.serving(taking, settings) as port,
         ):
             log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
             await stop.wait()

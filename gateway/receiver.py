@@ -7,8 +7,7 @@ cannot be stored is answered 503, so that the provider keeps it and comes again.
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -229,27 +228,3 @@ def _as_file(request: web.Request, body: bytes) -> bytes:
     lines = [f"{request.method} {request.path_qs} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _PRIVATE_HEADERS]
     return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
-
-
-@asynccontextmanager
-async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
-    """Listen for callbacks; gives the port. On the way out: no new ones, those under way are answered."""
-    app = web.Application(client_max_size=settings.max_body_bytes)
-    app.router.add_route("*", "/{path:.*}", receiver.receive)
-    # 75 s: longer than the proxies before us keep a connection (60), so it is never we who close it first.
-    runner = web.AppRunner(
-        app, access_log=None, logger=logs.of_http(), auto_decompress=False, lingering_time=1, keepalive_timeout=75
-    )
-    await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port, reuse_port=settings.reuse_port or None)
-    try:
-        await site.start()
-        yield int(runner.addresses[0][1])
-        receiver.draining = True
-        await site.stop()
-        # The runner's own clean-up cuts off bodies that are still arriving: wait for the handlers first.
-        deadline = asyncio.get_running_loop().time() + settings.body_within + settings.answer_within
-        while receiver.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a counter, while draining
-            await asyncio.sleep(0.05)
-    finally:
-        await runner.cleanup()

@@ -43,14 +43,11 @@ async def run(settings: Settings) -> None:
         admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, reasons))
 
-        def consumer(account: Account) -> Consumer:
-            assert account.outbound is not None  # selected above
-            post = partial(provider.submit, session, profile=account.profile, timeout=account.outbound.timeout)
+        consumers = []
+        for account in accounts:
+            post = partial(provider.submit, session, profile=account.profile, timeout=_timeout(account))
             submitter = Submitter(account, app.delays(account), post, publisher, media, metrics, memory)
-            queue = broker.mt_queue(account.name)
-            return Consumer(consuming, queue, account.outbound.concurrency, submitter.handle)
-
-        consumers = [consumer(account) for account in accounts]
+            consumers.append(_consumer(consuming, account, submitter))
         for each in consumers:
             await each.start()
         log.info("worker.consuming", accounts=[account.name for account in accounts], admin_port=admin_port)
@@ -58,6 +55,16 @@ async def run(settings: Settings) -> None:
         draining = True
         log.info("worker.draining", in_flight=sum(each.in_flight for each in consumers))
         # Cancel the consumers, finish the work and acknowledge it; only then close session and connections.
-        grace = GRACE_SECONDS + max(account.outbound.timeout for account in accounts if account.outbound)
+        grace = GRACE_SECONDS + max(map(_timeout, accounts))
         await asyncio.gather(*(each.stop(grace) for each in consumers))
     log.info("worker.ended")
+
+
+def _consumer(connection: Connection, account: Account, submitter: Submitter) -> Consumer:
+    assert account.outbound is not None  # selected in run
+    return Consumer(connection, broker.mt_queue(account.name), account.outbound.concurrency, submitter.handle)
+
+
+def _timeout(account: Account) -> float:
+    assert account.outbound is not None  # as above
+    return account.outbound.timeout

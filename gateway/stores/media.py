@@ -37,7 +37,10 @@ class MediaStore:
         if self._folder is not None:
             self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
         else:
-            self._store = from_url(self.url)
+            try:
+                self._store = from_url(self.url)
+            except BaseError as error:
+                raise ValueError(f"the media store {self.url} cannot be opened: {_first_line(error)}") from error
 
     def url_of(self, sha256: str) -> str:
         """Where a blob is, or will be."""

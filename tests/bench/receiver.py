@@ -11,7 +11,8 @@ import aiohttp
 from gateway import broker
 from gateway.accounts import Account
 from gateway.broker import Connection, Outgoing, Publisher
-from gateway.receiver import Receiver, serving
+from gateway.receiver import Receiver
+from gateway.server import serving
 from gateway.settings import Settings
 from gateway.stores.media import MediaStore
 from gateway.telemetry import logs

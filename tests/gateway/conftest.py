@@ -10,7 +10,7 @@ import orjson
 import pytest
 from pamqp.header import ContentHeader
 
-from gateway import receiver
+from gateway import server
 from gateway.broker import Outgoing
 from gateway.broker.message import to_amqp
 from gateway.receiver import Receiver
@@ -92,7 +92,7 @@ async def receiving() -> AsyncIterator[Callable[..., Any]]:
             publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
             taking = Receiver(settings, publisher, media, metrics)
             inner = await stack.enter_async_context(AsyncExitStack())
-            port = await inner.enter_async_context(receiver.serving(taking, settings))
+            port = await inner.enter_async_context(server.serving(taking, settings))
             session = await stack.enter_async_context(aiohttp.ClientSession())
             return Receiving(port, taking, publisher, media, metrics, session, inner)
 

@@ -1,0 +1,35 @@
+"""The HTTP server that callbacks come in through, and how it ends: nobody who has begun is cut off."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway.receiver import Receiver
+from gateway.settings import Settings
+from gateway.telemetry import logs
+
+
+@asynccontextmanager
+async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
+    """Listen for callbacks; gives the port. On the way out: no new ones, those under way are answered."""
+    app = web.Application(client_max_size=settings.max_body_bytes)
+    app.router.add_route("*", "/{path:.*}", receiver.receive)
+    # 75 s: longer than the proxies before us keep a connection (60), so it is never we who close it first.
+    runner = web.AppRunner(
+        app, access_log=None, logger=logs.of_http(), auto_decompress=False, lingering_time=1, keepalive_timeout=75
+    )
+    await runner.setup()
+    site = web.TCPSite(runner, settings.http_host, settings.http_port, reuse_port=settings.reuse_port or None)
+    try:
+        await site.start()
+        yield int(runner.addresses[0][1])
+        receiver.draining = True
+        await site.stop()
+        # The runner's own clean-up cuts off bodies that are still arriving: wait for the handlers first.
+        deadline = asyncio.get_running_loop().time() + settings.body_within + settings.answer_within
+        while receiver.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a counter, while draining
+            await asyncio.sleep(0.05)
+    finally:
+        await runner.cleanup()
