@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from gateway.app import run
-from gateway.settings import ReceiverSettings, Settings, SettingsError
+from gateway.settings import ReceiverSettings, Settings, SettingsError, unknown_variables
 from gateway.telemetry import logs
 
 
@@ -19,6 +19,8 @@ def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any
         sys.stderr.writelines(f"  {problem}\n" for problem in error.problems)
         return 2
     logs.configure(settings.log_level, settings.log_format)
+    for name in unknown_variables():
+        logs.get().warning("settings.unknown_variable", name=name)
     try:
         asyncio.run(program(settings))
     except (OSError, ValueError) as error:  # a port that is taken, an address that is none

@@ -120,6 +120,13 @@ class Settings(BaseSettings):
             raise SettingsError([f"MM7_CONFIG = {config!r}: no TOML that can be read ({error}): mend it"]) from None
 
 
+def unknown_variables() -> list[str]:
+    """Variables that begin like a setting and are none: most likely misspelt."""
+    prefixes = tuple(f"MM7_{name}".upper() for name in Settings.model_fields)
+    known = ("MM7_CONFIG", "MM7_TEST_", "MM7_XSD_DIR", "MM7_SETUP_")
+    return sorted(name for name in os.environ if name.startswith("MM7_") and not name.startswith((*prefixes, *known)))
+
+
 class ReceiverSettings(Settings):
     """The receiver's: it needs accounts, and each must say who may call."""
 

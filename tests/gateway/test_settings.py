@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.settings import ReceiverSettings, Settings, SettingsError, WorkerSettings
+from gateway.settings import ReceiverSettings, Settings, SettingsError, WorkerSettings, unknown_variables
 
 ACCOUNT = """
 [accounts.sinch-us]
@@ -234,3 +234,9 @@ def test_the_worker_needs_an_account_that_can_send(problems, load) -> None:
     assert (
         load(ACCOUNT + "[accounts.sinch-us.outbound]\nurl = 'http://x'", WorkerSettings).accounts["sinch-us"].outbound
     )
+
+
+def test_a_variable_that_begins_like_a_setting_and_is_none_is_named(monkeypatch) -> None:
+    monkeypatch.setenv("MM7_HTPP_PORT", "80")
+    monkeypatch.setenv("MM7_ACCOUNTS__SINCH__PROFILE", "sinch")
+    assert unknown_variables() == ["MM7_HTPP_PORT"]
