@@ -48,7 +48,11 @@ async def serving(host: str, port: int, metrics: Metrics, reasons: Callable[[], 
     runner = web.AppRunner(app, access_log=None, logger=logs.of_http(), lingering_time=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            where = f"MM7_ADMIN_HOST = {host!r}, MM7_ADMIN_PORT = {port}"
+            raise OSError(f"{where}: {error.strerror or error}; choose another") from error
         yield int(runner.addresses[0][1])
     finally:
         await runner.cleanup()

@@ -23,7 +23,7 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
     await runner.setup()
     site = web.TCPSite(runner, settings.http_host, settings.http_port, reuse_port=settings.reuse_port or None)
     try:
-        await site.start()
+        await _start(site, settings)
         yield int(runner.addresses[0][1])
         receiver.draining = True
         await site.stop()
@@ -33,3 +33,11 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
             await asyncio.sleep(0.05)
     finally:
         await runner.cleanup()
+
+
+async def _start(site: web.TCPSite, settings: Settings) -> None:
+    try:
+        await site.start()
+    except OSError as error:
+        where = f"MM7_HTTP_HOST = {settings.http_host!r}, MM7_HTTP_PORT = {settings.http_port}"
+        raise OSError(f"{where}: {error.strerror or error}; choose another, or set MM7_REUSE_PORT") from error

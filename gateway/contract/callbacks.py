@@ -113,15 +113,17 @@ def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
 
 
 def _time(raw: str | None, quirks: mm7.Quirks) -> tuple[str | None, str | None]:
-    """(RFC 3339, raw text where it could not be read)."""
+    """(RFC 3339, raw text where it could not be read, or leaves open what time zone it means)."""
     time, zoned = times.parse(raw)
     if time is None:
         if raw:
             quirks.add("time_unreadable")
         return None, raw
+    if not times.is_date_time((raw or "").strip()):
+        quirks.add("time_format")
     if not zoned:
         quirks.add("time_without_zone")
-    return times.rfc3339(time), None
+    return times.rfc3339(time), None if zoned else raw
 
 
 def _same_named(message: mm7.Message, model: type[Data], taken: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,9 +199,16 @@ def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str
     }
 
 
+def _check_status(message: Any, known: frozenset[str], common: dict[str, Any], quirks: mm7.Quirks) -> None:
+    if message.mm_status not in known:
+        quirks.add("status_nonstandard")
+        common["quirks"] = list(quirks)
+
+
 def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.date)
     status, final = mm7.delivery_status(message.mm_status)
+    _check_status(message, mm7.MM_STATUS, common, quirks)
     common |= {"status": status, "final": final, "status_extension": message.mm_status_extension}
     common |= {"ua_capabilities": _ua(message.ua_capabilities)}
     data = DrReceived(**_same_named(message, DrReceived, common), **common)
@@ -209,6 +218,7 @@ def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
 def _rr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.time_stamp)
     status, final = mm7.read_status(message.mm_status)
+    _check_status(message, mm7.READ_MM_STATUS, common, quirks)
     common |= {"status": status, "final": final, "status_extension": None, "ua_capabilities": None}
     data = RrReceived(**_same_named(message, RrReceived, common), **common)
     return data, data.sender, data.reported_at

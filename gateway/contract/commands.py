@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from . import addresses, times
 from .events import Problem
@@ -107,11 +107,16 @@ def _xml_safe(text: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_xml_safe)]
-ShortText = Annotated[Text, Field(max_length=MAX_TEXT_LENGTH)]
-AddressText = Annotated[Text, Field(min_length=1, max_length=MAX_ADDRESS_LENGTH), AfterValidator(_address)]
+# Lengths stand before the validators: behind them pydantic speaks of items where it means characters.
+ShortText = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_xml_safe)]
+AddressText = Annotated[
+    str, Field(min_length=1, max_length=MAX_ADDRESS_LENGTH), AfterValidator(_xml_safe), AfterValidator(_address)
+]
 Addresses = Annotated[list[AddressText], Field(max_length=MAX_RECIPIENTS)]
 TimeOrDuration = Annotated[str, AfterValidator(_time_or_duration)]
-Word = Annotated[Text, Field(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_id_bytes)]
+Word = Annotated[
+    str, Field(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_xml_safe), AfterValidator(_id_bytes)
+]
 
 
 class CommandPart(BaseModel):
@@ -123,15 +128,8 @@ class CommandPart(BaseModel):
     text: str | None = None
     data: Annotated[str, AfterValidator(_base64)] | None = None
     url: Annotated[str, Field(pattern=r"^[a-z0-9]+://\S+$")] | None = None
-    filename: Annotated[Text, Field(min_length=1, max_length=120)] | None = None
+    filename: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_xml_safe)] | None = None
     content_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+-]{1,120}$")] | None = None
-
-    @model_validator(mode="after")
-    def _one_content(self) -> "CommandPart":
-        given = [name for name in ("text", "data", "url") if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of text, data and url, not {' and '.join(given) or 'none'}")
-        return self
 
 
 class Command(BaseModel):
@@ -183,7 +181,7 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
         raise BadCommand([Problem(path="", problem="the command is no JSON object")], known)
     if found.get("id") is None and fallback:
         found = {**found, "id": str(fallback)}
-    problems = _incomplete(found)
+    problems = [*_incomplete(found), *_contents(found)]
     try:
         command = Command.model_validate(found)
     except ValidationError as error:
@@ -191,6 +189,18 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
     if problems:
         raise BadCommand(problems, found)
     return command
+
+
+def _contents(found: Mapping[str, Any]) -> list[Problem]:
+    """Parts whose content is not given exactly once."""
+    parts = found.get("parts")
+    problems = []
+    for number, part in enumerate(parts[:MAX_PARTS] if isinstance(parts, list) else ()):
+        given = [name for name in ("text", "data", "url") if isinstance(part, dict) and part.get(name) is not None]
+        if isinstance(part, dict) and len(given) != 1:
+            text = f"give exactly one of text, data and url, not {' and '.join(given) or 'none'}"
+            problems.append(Problem(path=f"parts[{number}]", problem=text))
+    return problems
 
 
 def _incomplete(found: Mapping[str, Any]) -> list[Problem]:

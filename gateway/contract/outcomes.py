@@ -65,7 +65,9 @@ def bad_command(error: BadCommand, account: Account, result: Result, body: bytes
         "message_id": None,
     }
     identity = command_id or hashlib.sha256(body).hexdigest()
-    return _event(account, known, result, identity, _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)))
+    own = account.outbound.sender if account.outbound else None
+    subject = _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)) or _service(own)
+    return _event(account, known, result, identity, subject)
 
 
 def _text(value: object, most_bytes: int) -> str | None:
@@ -81,7 +83,10 @@ def _service(sender: str | None) -> str | None:
 
 def _event(account: Account, known: Mapping[str, Any], result: Result, identity: str, subject: str | None) -> Event:
     data = _data(account, known, result)
-    digest = hashlib.sha256(f"{account.name} {identity} {known['operation']} {result.type}".encode()).hexdigest()
+    # A refused id may come again, mended: another refusal of it is another event.
+    why = (result.reason, result.status_code, *(f"{p.path} {p.problem}" for p in result.details))
+    content = (account.name, identity, known["operation"], result.type, *(why if result.type == "mt.refused" else ()))
+    digest = hashlib.sha256(repr(content).encode()).hexdigest()
     return Event.of(data, id=digest[:32], subject=subject, time=times.rfc3339(result.at))
 
 

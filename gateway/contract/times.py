@@ -4,7 +4,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_SINGLE_DIGITS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})([T ].*)")
+_SINGLE_DIGITS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:([T ])(\d{1,2}):(\d{1,2}):(\d{1,2})(.*))?")
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION = re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
 
@@ -16,7 +17,7 @@ def parse(text: str | None) -> tuple[datetime | None, bool]:
     """
     if not text:
         return None, False
-    padded = _SINGLE_DIGITS.sub(lambda m: f"{m[1]}-{m[2]:0>2}-{m[3]:0>2}{m[4]}", text.strip())
+    padded = _SINGLE_DIGITS.sub(_pad, text.strip())
     if padded.isdecimal() and len(padded) == 14:  # 20240703210241, which some MMSCs write
         padded = f"{padded[:8]}T{padded[8:]}"
     for read in (datetime.fromisoformat, parsedate_to_datetime):
@@ -26,6 +27,16 @@ def parse(text: str | None) -> tuple[datetime | None, bool]:
             continue
         return _utc(time)
     return None, False
+
+
+def _pad(match: re.Match[str]) -> str:
+    date = f"{match[1]}-{match[2]:0>2}-{match[3]:0>2}"
+    return f"{date}{match[4]}{match[5]:0>2}:{match[6]:0>2}:{match[7]:0>2}{match[8]}" if match[4] else date
+
+
+def is_date_time(text: str) -> bool:
+    """Whether a text is written as the schema wants it (xs:dateTime)."""
+    return _DATE_TIME.fullmatch(text) is not None
 
 
 def _utc(time: datetime) -> tuple[datetime | None, bool]:

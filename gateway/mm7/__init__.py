@@ -36,7 +36,7 @@ from .messages import (
 )
 from .parts import Part
 from .quirks import QUIRKS, Quirks
-from .status import delivery_status, read_status, status_class, status_text
+from .status import MM_STATUS, READ_MM_STATUS, delivery_status, read_status, status_class, status_text
 from .values import (
     Address,
     CodeStatus,
@@ -52,7 +52,9 @@ from .values import (
 
 __all__ = [
     "MESSAGES",
+    "MM_STATUS",
     "QUIRKS",
+    "READ_MM_STATUS",
     "RELEASES",
     "REL_5_1_2",
     "REL_6_1_4",

@@ -1,8 +1,9 @@
 """decode and encode: the codec's two directions, each on one screen."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 from lxml import etree
@@ -10,7 +11,7 @@ from lxml import etree
 from . import join, reader, soap, split, writer
 from .elements import RELEASES, has, release_of
 from .errors import DecodeError, EncodeError, Request
-from .headers import bare_id
+from .headers import bare_id, comparable
 from .message import operation_name
 from .messages import (
     MESSAGES,
@@ -39,8 +40,19 @@ _INDISPENSABLE: Mapping[str, tuple[str, ...]] = {
     "DeliveryReportReq": ("message_id", "mm_status"),
     "ReadReplyReq": ("message_id", "mm_status"),
 }
+# RFC 2392 §2, and the characters that it wants percent-encoded.
+_HREF = re.compile(r"cid:[^\s<>\"]*", re.IGNORECASE)
+# Elements that one operation alone has among requests that providers send; in this order.
+_TOLD_BY: Sequence[tuple[str, frozenset[str]]] = (
+    ("DeliveryReportReq", frozenset({"messageid", "mmstatus"})),
+    ("SubmitReq", frozenset({"senderidentification", "recipients"})),
+    ("DeliverReq", frozenset({"mm7version", "sender"})),
+    ("SubmitRsp", frozenset({"mm7version", "status"})),
+)
+_VERSIONS = frozenset(["5.3.0", "5.5.0", "5.6.0", "5.8.0", "5.10.0", "6.3.0", "6.4.0", "6.5.0", "6.6.0", "6.8.0"])
 _OUR_FAULT = (3000, 4006)
 _MAX_NAME_LENGTH = 64
+_PREFIXES_LOST = {"unbound_prefix", "xml_recovered"}  # and with them the namespaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +82,7 @@ def decode(content_type: str | None, body: bytes) -> Decoded:
     try:
         pieces = split.split(content_type, body, quirks)
         envelope = soap.open_envelope(soap.parse(pieces.root, pieces.charset, quirks), quirks)
+        envelope = _wrapped(envelope, quirks)
         request = _identify(envelope, quirks)
         message = _read(envelope, request, pieces.root, quirks)
         parts = split.leaves(pieces, quirks)
@@ -77,6 +90,29 @@ def decode(content_type: str | None, body: bytes) -> Decoded:
         raise DecodeError(error.text, status=error.status, request=request, quirks=tuple(quirks)) from error
     _check_content(message, parts, pieces, quirks)
     return Decoded(message, parts, tuple(quirks))
+
+
+def _wrapped(envelope: soap.Envelope, quirks: Quirks) -> soap.Envelope:
+    """The envelope with the operation's element round its children, where that is missing and can be told."""
+    payload, body = envelope.payload, envelope.body
+    if (
+        payload is None
+        or body is None
+        or envelope.fault is not None
+        or soap.local_name(payload.tag).lower() in _BY_NAME
+    ):
+        return envelope
+    texts = {soap.local_name(child.tag).lower(): (child.text or "").strip() for child in body}
+    name = next((operation for operation, telling in _TOLD_BY if telling <= texts.keys()), None)
+    if name is None:
+        return envelope
+    if name == "DeliveryReportReq" and texts["mmstatus"].lower() in ("read", "deleted"):
+        name = "ReadReplyReq"
+    quirks.add("operation_missing")
+    namespace = soap.namespace_of(payload.tag)
+    whole = etree.Element(etree.QName(namespace, name))
+    whole.extend(list(body))
+    return replace(envelope, payload=whole)
 
 
 def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
@@ -100,6 +136,10 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
         quirks.add("namespace_unknown")
     if envelope.transaction_id is None:
         quirks.add("transaction_id_missing")
+    elif namespace != envelope.header_namespace and namespace and not quirks.keys() & _PREFIXES_LOST:
+        quirks.add("header_namespace")
+    if known is not None and (version := _version(payload)) and version not in _VERSIONS:
+        quirks.add("version_unknown")
     return Request(
         operation=operation_name(known) if known else name,
         transaction_id=envelope.transaction_id,
@@ -138,7 +178,12 @@ def _read_fault(envelope: soap.Envelope, cls: type[Message], identity: dict[str,
     """A Fault with an MM7 message in its detail, or with anything else, which is read as RSErrorRsp."""
     code, text = soap.fault_strings(envelope.fault)
     if envelope.payload is None or soap.local_name(envelope.payload.tag).lower() not in _BY_NAME:
-        return RSErrorRsp(**identity, status=Status(text=text), fault_code=code, fault_string=text)
+        holder = reader.holder_of_status(envelope.detail) if envelope.detail is not None else None
+        if holder is None:
+            return RSErrorRsp(**identity, status=Status(text=text), fault_code=code, fault_string=text)
+        quirks.add("operation_missing")
+        found = reader.read(holder, RSErrorRsp, quirks, **identity)
+        return replace(cast("RSErrorRsp", found), fault_code=code, fault_string=text)
     message = reader.read(envelope.payload, cls, quirks, **identity)
     return replace(message, fault_code=code, fault_string=text) if isinstance(message, ErrorRsp) else message
 
@@ -152,17 +197,15 @@ def _check_content(message: Message, parts: Sequence[Part], pieces: split.Split,
     elif not parts:
         quirks.add("content_missing")
     else:
-        names = {name for part in parts for name in (part.content_id, part.content_location, part.filename)}
+        if content.href and not _HREF.fullmatch(content.href):
+            quirks.add("href_form")
         # An href may be percent-encoded (RFC 2392 §2).
-        if not _comparable({content.href, unquote(content.href or "")}) & _comparable(
-            names | split.container_ids(pieces)
-        ):
-            quirks.add("content_unmatched")
-
-
-def _comparable(names: set[str | None]) -> set[str]:
-    """Content-IDs, and what refers to them, without their brackets."""
-    return {(bare_id(name) or "").strip("<>") for name in names} - {""}
+        wanted = {comparable(content.href), comparable(unquote(content.href or ""))} - {""}
+        ids, others = split.container_names(pieces)
+        if wanted & {comparable(name) for name in (*ids, *(part.content_id for part in parts))}:
+            return
+        named = (*others, *(part.content_location for part in parts), *(part.filename for part in parts))
+        quirks.add("content_by_name" if wanted & {comparable(name) for name in named} else "content_unmatched")
 
 
 def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:

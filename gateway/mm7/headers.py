@@ -25,7 +25,11 @@ _FIELD = re.compile(r"([!-9;-~]+)[ \t]*:[ \t]*(.*)", re.DOTALL)
 _PART_FIELD = re.compile(r"(?:content-[a-z-]+|mime-version|transfer-encoding|x-[\w-]+)[ \t]*:", re.IGNORECASE)
 _PARAMETER = re.compile(r';\s*([^=;\s"]+)\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)')
 _TYPOGRAPHIC = str.maketrans(dict.fromkeys("“”„‟", '"'))
+_BRACKETS = str.maketrans("", "", "<> \t")
 _ESCAPED = re.compile(r"\\(.)")
+_CONTINUATION = re.compile(r"[\w*-]+[ \t]*=.*")
+# Well-formed parameters (RFC 2045 §5.1): a token, or a quoted string.
+_WELL_FORMED = re.compile(r"""[^;]*(?:;\s*[^\s=;"]+=(?:"(?:[^"\\]|\\.)*"|[^\s"(),/:;<=>?@\[\\\]]+)\s*)*""")
 
 
 def read_block(data: bytes, start: int, end: int, quirks: Quirks) -> tuple[Headers, int]:
@@ -42,6 +46,9 @@ def read_block(data: bytes, start: int, end: int, quirks: Quirks) -> tuple[Heade
         if not line.strip():
             return fields, line_end
         if line[0] in " \t" and last is not None:
+            fields[last] += " " + _straighten(line.strip(), quirks)
+        elif last is not None and fields[last].endswith(";") and _CONTINUATION.fullmatch(line):
+            quirks.add("header_folding")
             fields[last] += " " + _straighten(line.strip(), quirks)
         elif (match := _FIELD.fullmatch(line)) and (
             _PART_FIELD.match(line) or complete or (complete := _ends_with_blank(data, line_end, end))
@@ -105,6 +112,12 @@ def read_value(value: str) -> tuple[str, Mapping[str, str]]:
     return head.strip().lower(), parameters
 
 
+@lru_cache(maxsize=256)
+def is_well_formed(value: str) -> bool:
+    """Whether the parameters of a Content-Type are formed as RFC 2045 says."""
+    return _WELL_FORMED.fullmatch(value) is not None
+
+
 def _percent_decode(encoded: str, charset: str) -> str:
     try:
         return charsets.decode(unquote_to_bytes(encoded.encode("utf-8", "surrogateescape")), charset or "utf-8")
@@ -122,6 +135,11 @@ def decode_words(text: str | None) -> str | None:
     except (HeaderParseError, ValueError, LookupError):
         return text
     return decoded
+
+
+def comparable(value: str | None) -> str:
+    """A Content-ID, or what refers to one, without anything that may stand round it: `<<a>-<b>>` is `a-b`."""
+    return (bare_id(value) or "").translate(_BRACKETS)
 
 
 def bare_id(value: str | None) -> str | None:

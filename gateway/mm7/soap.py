@@ -34,7 +34,9 @@ _REFERENCE = re.compile(r"&#(?:0*(\d+)|x0*([0-9a-fA-F]+));")
 _DECLARATION = re.compile(r"\A\s*<\?xml\b[^>]*\?>\s*")
 _DECLARED = re.compile(r"encoding\s*=\s*[\"'“”]([A-Za-z0-9._-]+)")
 # Atomic groups: without them every way to group n instructions is tried, 2^n of them.
+_CODES_OF_1_2 = {"Sender": "Client", "Receiver": "Server"}
 _PROLOG_DOCTYPE = re.compile(rb"\A(?>\s|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->)*+<!DOCTYPE", re.DOTALL | re.IGNORECASE)
+_BLANK_NAMESPACE = re.compile(rb"""\sxmlns(?::[^\s=]+)?\s*=\s*(?:"(?:\s[^"]*|[^"]*\s)"|'(?:\s[^']*|[^']*\s)')""")
 _MESSAGE_CLOSED = re.compile(rb"</[^<>]*(?:Req|Rsp|Fault|Envelope)\s*>", re.IGNORECASE)
 _UNBOUND_PREFIX, _NAMESPACE_NAME, _TAG_MISMATCH, _NAMESPACE_URI = 201, 202, 76, 99  # libxml2's error numbers
 
@@ -60,8 +62,10 @@ class Envelope:
 
     payload: etree._Element | None
     fault: etree._Element | None
-    transaction_id: str | None
-    header_namespace: str | None
+    detail: etree._Element | None = None
+    body: etree._Element | None = None
+    transaction_id: str | None = None
+    header_namespace: str | None = None
 
 
 def local_name(tag: object) -> str:
@@ -104,8 +108,11 @@ def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
     stripped = data.strip()
     if _PROLOG_DOCTYPE.match(stripped):
         raise DecodeError("a DOCTYPE is not allowed", status=4004)
+    contradicted = charset is not None and _contradicted(stripped, charset)
+    if contradicted:
+        quirks.add("charset_contradiction")
     try:
-        root = etree.fromstring(stripped, _parser(recover=False))
+        root = etree.fromstring(stripped, _parser(recover=False, encoding=_decided(stripped) if contradicted else None))
     except (etree.XMLSyntaxError, ValueError):
         root = _repair(stripped, charset, quirks)
     if root.getroottree().docinfo.doctype:  # UTF-16 hides it from the look at the bytes
@@ -113,6 +120,21 @@ def parse(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
     if data[:1].isspace() and stripped.startswith(b"<?xml"):
         quirks.add("blank_before_declaration")
     return root
+
+
+def _contradicted(data: bytes, charset: str) -> bool:
+    """Whether the declaration names another encoding than the Content-Type."""
+    declared = _DECLARED.search(data[:200].decode("latin-1"))
+    return declared is not None and not charsets.same(declared[1], charset)
+
+
+def _decided(data: bytes) -> str | None:
+    """UTF-8 where the bytes are that beyond ASCII: hardly any text of another encoding is by accident."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if data.isascii() else "utf-8"
 
 
 def _repair(data: bytes, charset: str | None, quirks: Quirks) -> etree._Element:
@@ -165,9 +187,14 @@ def _recover(encoded: bytes, cause: etree.XMLSyntaxError, quirks: Quirks) -> etr
     if root is None or b"<" not in encoded:
         raise DecodeError(f"no XML document: {(cause.msg or '')[:200]}", status=4004) from cause
     met = {entry.type for entry in parser.error_log}
-    if _UNBOUND_PREFIX in met:
+    if met & {_UNBOUND_PREFIX, _NAMESPACE_NAME}:
         quirks.add("unbound_prefix")
-    if met - {_UNBOUND_PREFIX, _NAMESPACE_NAME, _TAG_MISMATCH, _NAMESPACE_URI} or _UNBOUND_PREFIX not in met:
+    if blank := _NAMESPACE_URI in met and _BLANK_NAMESPACE.search(encoded) is not None:
+        quirks.add("namespace_blank")
+    harmless = {_UNBOUND_PREFIX, _NAMESPACE_NAME, _NAMESPACE_URI} | (
+        {_TAG_MISMATCH} if _UNBOUND_PREFIX in met else set()
+    )
+    if met - harmless or not (met & {_UNBOUND_PREFIX, _NAMESPACE_NAME} or blank):
         quirks.add("xml_recovered")
     return root
 
@@ -176,18 +203,25 @@ def _text(data: bytes, charset: str | None, quirks: Quirks) -> str:
     """Decoded text without its XML declaration: by what the bytes are, then by what they claim to be."""
     head = data[:200]
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in head[:4]:
-        candidates = ["utf-16"]
+        declared, candidates = "utf-16", ["utf-16"]
     else:
-        declared = _DECLARED.search(head.decode("utf-8", "replace"))
-        names = [declared.group(1) if declared else "utf-8", charset or "utf-8", "utf-8"]
+        match = _DECLARED.search(head.decode("utf-8", "replace"))
+        declared = match[1] if match else charset or "utf-8"
+        names = [declared, charset or "utf-8", "utf-8"]
         candidates = [name for name in names if not name.lower().startswith(("utf-16", "utf-32", "ucs"))]
         if len(candidates) < len(names):
             quirks.add("encoding_mismatch")
-    for name in candidates:
-        try:
-            return _DECLARATION.sub("", charsets.decode(data, name).removeprefix("\ufeff"))
-        except (UnicodeDecodeError, LookupError):
-            quirks.add("encoding_mismatch")
+    # Twice: what is UTF-8 is, nearly always, in the supersets of the Korean and Chinese charsets too.
+    for narrow in (True, False):
+        for name in candidates:
+            try:
+                text = charsets.decode(data, name, narrow=narrow)
+            except (UnicodeDecodeError, LookupError):
+                continue
+            if not charsets.same(name, declared):
+                quirks.add("encoding_mismatch")
+            return _DECLARATION.sub("", text.removeprefix("\ufeff"))
+    quirks.add("encoding_mismatch")
     quirks.add("encoding_fallback")
     return _DECLARATION.sub("", data.decode("latin-1"))
 
@@ -215,30 +249,52 @@ def open_envelope(root: etree._Element, quirks: Quirks) -> Envelope:
     """Find header, payload and fault below the root. A payload without SOAP is taken as it is."""
     if local_name(root.tag).lower() != "envelope":
         quirks.add("soap_envelope_missing")
-        return Envelope(root, None, None, None)
-    if namespace_of(root.tag) not in (SOAP, None):
+        return Envelope(root, None)
+    if namespace_of(root.tag) != SOAP and not (namespace_of(root.tag) is None and "unbound_prefix" in quirks):
         quirks.add("soap_namespace")
-    transaction_id, header_namespace, body, fault = None, None, None, None
+    identity: tuple[str | None, str | None] = None, None
+    body, fault = None, None
     for child in root:
         name = local_name(child.tag).lower()
         if name == "header":
-            found = next((e for e in child.iter() if local_name(e.tag).lower() == "transactionid"), None)
-            if found is not None:
-                transaction_id, header_namespace = (found.text or "").strip() or None, namespace_of(found.tag)
+            identity = _transaction_id(child)
         elif name == "body":
             body = child
         elif name == "fault":
             fault = child
-    payload = next(iter(body), None) if body is not None else None
+            quirks.add("fault_outside_body")
+        elif body is None and name.endswith(("req", "rsp")):
+            body = root
+            quirks.add("soap_body_missing")
+    payload = _payload(body, skipped=("header", "body")) if body is not None else None
     if payload is not None and local_name(payload.tag).lower() == "fault":
         fault, payload = payload, None
+    detail = None
     if fault is not None:
         detail = next((e for e in fault if local_name(e.tag).lower() == "detail"), None)
-        payload = next(iter(detail), None) if detail is not None else None
-    return Envelope(payload, fault, transaction_id, header_namespace)
+        payload = _payload(detail) if detail is not None else None
+    return Envelope(payload, fault, detail, body, *identity)
+
+
+def _transaction_id(header: etree._Element) -> tuple[str | None, str | None]:
+    """(TransactionID, its namespace) of a SOAP Header."""
+    found = next((e for e in header.iter() if local_name(e.tag).lower() == "transactionid"), None)
+    return ((found.text or "").strip() or None, namespace_of(found.tag)) if found is not None else (None, None)
+
+
+def _payload(parent: etree._Element, skipped: tuple[str, ...] = ()) -> etree._Element | None:
+    """The message among its siblings (one vendor puts a request of its own beside it), else the first of them."""
+    children = [child for child in parent if local_name(child.tag).lower() not in skipped]
+    named = (c for c in children if local_name(c.tag).lower().endswith(("req", "rsp", "fault")))
+    return next(named, children[0] if children else None)
 
 
 def fault_strings(fault: etree._Element | None) -> tuple[str, str | None]:
-    """(faultcode without its prefix, faultstring) of a SOAP Fault."""
-    texts = {local_name(e.tag).lower(): (e.text or "").strip() for e in fault} if fault is not None else {}
-    return texts.get("faultcode", "").rpartition(":")[2] or "Server", texts.get("faultstring") or None
+    """(faultcode without its prefix, faultstring) of a SOAP Fault, of SOAP 1.1 or 1.2."""
+    texts = {local_name(e.tag).lower(): _first_text(e) for e in fault} if fault is not None else {}
+    code = local_name(texts.get("faultcode") or texts.get("code") or "")
+    return _CODES_OF_1_2.get(code, code) or "Server", texts.get("faultstring") or texts.get("reason") or None
+
+
+def _first_text(node: etree._Element) -> str:
+    return next((text.strip() for text in node.itertext() if text.strip()), "")

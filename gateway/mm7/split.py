@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import DecodeError
-from .headers import Headers, bare_id, decode_words, read_block, read_value
+from .headers import Headers, bare_id, decode_words, is_well_formed, read_block, read_value
 from .parts import Part
 from .quirks import Quirks
 
 MAX_PARTS = 100
 MAX_NESTING = 5
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t\r\f\v]*(?:\n|\Z)")
+_CONTENT_ID = re.compile(r"<[^<>\s]+>")
 # RFC 2046 §5.1.1 allows 70 characters.
 _SHOWN_DELIMITER = re.compile(rb"^--[ \t]*[^\s][^\r\n]{0,200}(?=[\r\n]|\Z)", re.MULTILINE)
 
@@ -52,9 +53,11 @@ def split(content_type: str | None, body: bytes, quirks: Quirks) -> Split:
     kind, parameters = read_value(content_type or "")
     if not kind:
         quirks.add("content_type_missing")
+    elif not is_well_formed(content_type or ""):
+        quirks.add("content_type_malformed")
     start = _first_line(body)
     if not kind.startswith("multipart/") and body[start : start + 2] != b"--":
-        if kind not in ("", "text/xml", "application/xml", "application/soap+xml"):
+        if kind not in ("", "text/xml"):
             quirks.add("content_type_unexpected")
         return Split(body, parameters.get("charset"))
     if body[start : start + 1] == b"<":
@@ -81,12 +84,15 @@ def _first_line(body: bytes) -> int:
 def _root(body: bytes, sections: Sequence[Section], start: str | None, quirks: Quirks) -> Section:
     """The section that holds the SOAP document: named by start, else the first one, else the first that is XML."""
     wanted = bare_id(start)
+    likely = [section for section in sections if _looks_like_xml(body, section)] or sections
     if wanted is not None:
+        if (start or "").strip() != f"<{wanted}>":
+            quirks.add("start_form")
         for section in sections:
-            if bare_id(section.headers.get("content-id")) == wanted:
+            if bare_id(section.headers.get("content-id")) == wanted and (section in likely):
                 return section
         quirks.add("start_unmatched")
-    return next((s for s in sections if _looks_like_xml(body, s)), sections[0])
+    return likely[0]
 
 
 def _looks_like_xml(body: bytes, section: Section) -> bool:
@@ -110,8 +116,20 @@ def _sections(body: bytes, start: int, end: int, boundary: str | None, quirks: Q
     sections = []
     for first, last in spans:
         headers, content = read_block(body, first, last, quirks)
+        _check(headers, quirks)
         sections.append(Section(headers, content, last))
     return sections
+
+
+def _check(headers: Headers, quirks: Quirks) -> None:
+    """What a part's headers have that they should not."""
+    if not is_well_formed(headers.get("content-type", "")):
+        quirks.add("content_type_malformed")
+    if "transfer-encoding" in headers:
+        quirks.add("part_transfer_encoding")
+    content_id = headers.get("content-id", "").strip()
+    if content_id and not _CONTENT_ID.fullmatch(content_id):
+        quirks.add("content_id_form")
 
 
 def _shown_delimiter(body: bytes, start: int, end: int) -> bytes | None:
@@ -185,7 +203,9 @@ def leaves(split_body: Split, quirks: Quirks) -> tuple[Part, ...]:
 
 def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Iterator[Part]:
     kind, parameters = section.media_type
-    if not kind.startswith("multipart/"):
+    if kind.startswith("application/vnd.wap.multipart.") and body[section.start : section.end].lstrip()[:2] == b"--":
+        quirks.add("wap_multipart_as_mime")
+    elif not kind.startswith("multipart/"):
         yield _part(body, section, kind, parameters, quirks)
         return
     if level >= MAX_NESTING:
@@ -194,6 +214,8 @@ def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Itera
     start = bare_id(parameters.get("start"))
     if start is not None and start not in (bare_id(s.headers.get("content-id")) for s in inner):
         quirks.add("start_unmatched")
+    elif start is not None and parameters["start"].strip() != f"<{start}>":
+        quirks.add("start_form")
     if not inner:
         yield _part(body, section, kind, parameters, quirks)
     for nested in inner:
@@ -203,6 +225,8 @@ def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Itera
 def _part(body: bytes, section: Section, kind: str, parameters: Mapping[str, str], quirks: Quirks) -> Part:
     _, disposition = read_value(section.headers.get("content-disposition", ""))
     filename = decode_words(disposition.get("filename") or parameters.get("name") or parameters.get("filename"))
+    if filename == "null":
+        quirks.add("filename_null")
     return Part(
         content_type=kind,
         data=_transfer_decode(body[section.start : section.end], section.headers, quirks),
@@ -213,7 +237,7 @@ def _part(body: bytes, section: Section, kind: str, parameters: Mapping[str, str
     )
 
 
-def container_ids(split_body: Split) -> set[str | None]:
-    """The Content-IDs and -Locations of the sections beside the SOAP document, containers included."""
-    names = ("content-id", "content-location")
-    return {section.headers.get(name) for section in split_body.attachments for name in names}
+def container_names(split_body: Split) -> tuple[list[str | None], list[str | None]]:
+    """The Content-IDs and the Content-Locations of the sections beside the SOAP document, containers included."""
+    headers = [section.headers for section in split_body.attachments]
+    return [one.get("content-id") for one in headers], [one.get("content-location") for one in headers]

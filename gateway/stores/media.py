@@ -6,7 +6,9 @@ is acknowledged must survive the machine, not just the process.
 """
 
 import asyncio
+import hashlib
 import os
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -34,13 +36,13 @@ class MediaStore:
     def __init__(self, url: str) -> None:
         self.url = _normalised(url)
         self._folder = Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
-        if self._folder is not None:
-            self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
-        else:
-            try:
+        try:
+            if self._folder is not None:
+                self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
+            else:
                 self._store = from_url(self.url)
-            except BaseError as error:
-                raise ValueError(f"the media store {self.url} cannot be opened: {_first_line(error)}") from error
+        except (BaseError, OSError) as error:
+            raise ValueError(f"MM7_MEDIA_URL = {self.url!r} cannot be opened: {_first_line(error)}") from error
 
     def url_of(self, sha256: str) -> str:
         """Where a blob is, or will be."""
@@ -86,10 +88,15 @@ class MediaStore:
             raise MediaUnavailable(f"the media store {self.url} cannot be read: {_first_line(error)}") from error
 
     async def check(self) -> None:
-        """Whether a blob can be kept and read back. Raises MediaUnavailable or MediaNotFound."""
-        probe = Blob("00" * 32, "text/plain", b"mm7 check")
+        """Whether a blob can be kept and read back; it is removed again. Raises MediaUnavailable or MediaNotFound."""
+        content = f"mm7 check {uuid.uuid4()}".encode()
+        probe = Blob(hashlib.sha256(content).hexdigest(), "text/plain", content)
         await self.keep([probe])
         await self.get(self.url_of(probe.sha256))
+        try:
+            await obstore.delete_async(self._store, _key(probe.sha256))
+        except (BaseError, OSError) as error:
+            raise MediaUnavailable(f"the media store {self.url} cannot delete: {_first_line(error)}") from error
 
 
 def location(url: str, sha256: str) -> str:

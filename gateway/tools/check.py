@@ -48,6 +48,8 @@ async def _topology(connection: Connection, settings: Settings) -> Line:
         differences = await broker.check(connection.channel, app.topology(settings))
     except BrokerDown as error:
         return Line("topology", False, error.reason)
+    if broker.EVENTS in {d.name for d in differences} and all(d.problem == "missing" for d in differences):
+        return Line("topology", True, "not declared yet: the programs do so when they start")
     named = ", ".join(f"{d.kind} {d.name} {d.problem}" for d in differences)
     hint = f"{named}: `mm7 topology declare` makes what is missing" if named else "as declared"
     return Line("topology", not differences, hint)

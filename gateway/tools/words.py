@@ -24,7 +24,8 @@ def plain(text: str) -> str:
 def line(event: dict[str, Any]) -> str:
     """`14:03:51 mo.received sinch-us  from 15553199144: "Hello", 2 parts …`"""
     data = event["data"]
-    return plain(f"{event['time'][11:19]} {event['type']:<16} {data['account']:<12} {_facts(event['type'], data)}")
+    when, kind = data["received_at"][11:19], event["type"]
+    return plain(f"{when} {kind:<16} {data['account']:<12} {_facts(kind, data)}")
 
 
 def _facts(kind: str, data: dict[str, Any]) -> str:

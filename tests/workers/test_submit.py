@@ -123,7 +123,7 @@ async def test_a_bad_command_is_refused_with_every_problem_by_its_path(desk) -> 
     assert desk.steps == ["mm7.events", "mm7.dead", "ack"]
     (event,) = desk.broker.events
     paths = {problem["path"] for problem in event.data["details"]}
-    assert paths == {"to[0]", "priority", "colour", "parts[0].content_type"}
+    assert paths == {"to[0]", "priority", "colour", "parts[0].content_type", "parts[0]"}
     assert (event.data["command_id"], event.data["reference"], event.data["metadata"]) == ("order-1", "r", {"m": 1})
     assert (event.subject, event.data["attempts"]) == ("4711", 0)
     assert "to[0]:" in str(desk.broker.to("mm7.dead")[0].headers["mm7-cause"])

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from rich.table import Table
 from gateway import signals
 from gateway.broker import BrokerDown, Connection, Inbox, PublishFailed
 from gateway.telemetry import logs
+from gateway.tools.simulator import PROFILES, VERSIONS, Form, Report
 
 from .stage import Ports, Stage, StageError
 from .story import Narrator, Story, StoryError
@@ -104,6 +106,14 @@ def _forget_older(folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+def _report(folder: Path) -> Path:
+    """A delivery report in a file, to be POSTed by hand."""
+    message = Report(transaction_id="4711", message_id="1234567890", at=datetime.now(UTC))
+    path = folder / "report.xml"
+    path.write_bytes(PROFILES["generic"].write(message, Form(*VERSIONS["6.8.0"])).body)
+    return path
+
+
 async def _stay() -> None:
     stop = signals.stop_event()
     stage = Stage(FOLDER / "run", FIXED_PORTS, _amqp_url())
@@ -111,6 +121,7 @@ async def _stay() -> None:
     async with stage:
         host = urlsplit(stage.callback_url("demo-sinch")).netloc
         narrator.say(f"receiver on {host}, worker, and providers on {stage.sinch.url} and {stage.vibes.url}.")
+        report = _report(stage.folder)
         narrator.say("\nIn another terminal:\n")
         for name, value in stage.environment(FIXED_PORTS.receiver_admin).items():
             if name in ("MM7_CONFIG", "MM7_AMQP_URL", "MM7_MEDIA_URL"):
@@ -121,7 +132,7 @@ async def _stay() -> None:
             f"  .venv/bin/mm7 simulate --profile sinch --to {stage.callback_url('demo-sinch')}"
             f" --user demo-sinch --password {stage.password} --mo 1"
         )
-        narrator.say(f"  curl -i -u demo-sinch:{stage.password} -H 'Content-Type: text/xml' --data-binary @FILE \\")
+        narrator.say(f"  curl -i -u demo-sinch:{stage.password} -H 'Content-Type: text/xml' --data-binary @{report} \\")
         narrator.say(f"       {stage.callback_url('demo-sinch')}")
         narrator.say(f"  curl http://127.0.0.1:{FIXED_PORTS.receiver_admin}/readyz\n\nCtrl-C ends everything.")
         await stop.wait()

@@ -4,7 +4,7 @@ It speaks as the providers' documents say they do: in their shapes, with their t
 """
 
 from .answers import ACCEPT, Answer, empty, hang_up, late, page, refuse, unread
-from .intake import Refusal, Submit
+from .intake import Change, Refusal, Submit
 from .messages import PHONE, SHORT_CODE, Mo, Outbound, ReadReply, Report
 from .picture import sunset
 from .profile import VERSIONS, Form, Profile
@@ -22,6 +22,7 @@ __all__ = [
     "Answer",
     "Attempt",
     "Callback",
+    "Change",
     "Form",
     "Mo",
     "Outbound",

@@ -12,23 +12,31 @@ from gateway import mm7
 from .answers import Answer, refuse
 
 Basic = tuple[str, str]
+Changing = mm7.CancelReq | mm7.ReplaceReq | mm7.ExtendedCancelReq | mm7.ExtendedReplaceReq
+Asking = mm7.SubmitReq | Changing
 BAD_LENGTH = 2500  # Sinch: Content-Length is missing, or the body comes in chunks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submit:
-    """A SubmitReq that was received, accepted or not; `message_id` is None where it was not.
+class _Taken:
+    """What a request that could be read came as, accepted or not.
 
     `headers` have lower-case names; `at` is when the body was there.
     """
 
-    message: mm7.SubmitReq
     parts: tuple[mm7.Part, ...]
     quirks: tuple[str, ...]
     headers: Mapping[str, str]
     at: datetime
-    message_id: str | None
     answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submit(_Taken):
+    """A SubmitReq that was received, accepted or not; `message_id` is None where it was not."""
+
+    message: mm7.SubmitReq
+    message_id: str | None
 
     @property
     def sender(self) -> str:
@@ -43,9 +51,21 @@ class Submit:
         return tuple(a.value for a in (*given.to, *given.cc, *given.bcc) if not a.display_only)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(_Taken):
+    """A request to cancel or to replace a message, accepted or not."""
+
+    message: Changing
+
+    @property
+    def message_id(self) -> str | None:
+        """What it names the message by: its MessageID; in extended operations, the CancelID or ReplaceID."""
+        return named(self.message)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A request that is no submit, and what it gets for it."""
+    """A request that is neither submit nor change, and what it gets for it."""
 
     answer: Answer
     request: mm7.Request = field(default_factory=mm7.Request)
@@ -75,10 +95,22 @@ def examine(headers: Mapping[str, str], body: bytes) -> mm7.Decoded | Refusal:
     except mm7.DecodeError as error:
         return _unsized(headers, error.request) or _unreadable(error)
     request = request_of(decoded.message)
-    if not isinstance(decoded.message, mm7.SubmitReq):
+    since = mm7.SINCE.get(decoded.message.operation, mm7.RELEASES[0])
+    if not isinstance(decoded.message, Asking) or not mm7.has(mm7.release_of(decoded.message.namespace), since):
         text = f"{decoded.message.operation} is not an operation of this side"
         return Refusal(refuse(4003, text, fault=True, http=500), request)
     return _unsized(headers, request) or decoded
+
+
+def named(message: Changing) -> str | None:
+    """What a change names the message by."""
+    match message:
+        case mm7.ExtendedCancelReq():
+            return message.cancel_id
+        case mm7.ExtendedReplaceReq():
+            return message.replace_id
+        case _:
+            return message.message_id
 
 
 def request_of(message: mm7.Message) -> mm7.Request:

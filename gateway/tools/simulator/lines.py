@@ -3,11 +3,11 @@
 import json
 
 from .answers import Answer
-from .intake import Refusal, Submit
+from .intake import Change, Refusal, Submit
 from .messages import Mo
 from .sender import Attempt
 
-Thing = Attempt | Submit | Refusal
+Thing = Attempt | Submit | Change | Refusal
 
 
 def human(thing: Thing) -> str:
@@ -19,6 +19,8 @@ def human(thing: Thing) -> str:
             parts = f"{len(thing.parts)} part{'' if len(thing.parts) == 1 else 's'}"
             head = f"← SubmitReq from {thing.sender or '?'} to {', '.join(thing.recipients)}, {parts}"
             return f"{head}: {_said(thing.answer, thing.message_id)}"
+        case Change():
+            return f"← {thing.message.operation} of {thing.message_id or '?'}: {_said(thing.answer, None)}"
         case Refusal():
             return f"← no submit: {_said(thing.answer, None)}{f' ({thing.text})' if thing.text else ''}"
 
@@ -54,6 +56,8 @@ def as_json(thing: Thing) -> str:
             facts = _attempt_facts(thing)
         case Submit():
             facts = _submit_facts(thing)
+        case Change():
+            facts = _change_facts(thing)
         case Refusal():
             facts = {"event": "submit.refused", "transaction_id": thing.request.transaction_id}
             facts |= _answer_facts(thing.answer) | {"reason": thing.text}
@@ -91,6 +95,18 @@ def _submit_facts(submit: Submit) -> dict[str, object]:
         "parts": [{"content_type": p.content_type, "bytes": len(p.data)} for p in submit.parts],
         "quirks": submit.quirks,
         **_answer_facts(submit.answer),
+    }
+
+
+def _change_facts(change: Change) -> dict[str, object]:
+    return {
+        "event": "change.received",
+        "operation": change.message.operation,
+        "transaction_id": change.message.transaction_id,
+        "message_id": change.message_id,
+        "parts": [{"content_type": p.content_type, "bytes": len(p.data)} for p in change.parts],
+        "quirks": change.quirks,
+        **_answer_facts(change.answer),
     }
 
 

@@ -1,4 +1,4 @@
-"""The side of a provider that takes submits: one aiohttp server, any path."""
+"""The side of a provider that takes submits, and what changes them: one aiohttp server, any path."""
 
 import asyncio
 import contextlib
@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
@@ -14,10 +15,11 @@ from gateway import mm7
 from . import answers, intake
 from .answers import Answer
 from .ids import Ids
-from .intake import Basic, Refusal, Submit
+from .intake import Basic, Change, Refusal, Submit
 
 Choice = Answer | Callable[[mm7.SubmitReq], Answer]
 
+UNKNOWN_MESSAGE = 2005
 MAX_BODY_BYTES = 20 * 1024 * 1024
 _HANDLERS_WITHIN = 0.2  # seconds that late answers get when the server stops
 
@@ -32,8 +34,9 @@ class Doors:
 
 
 class Server:
-    """Takes submits and answers them as told.
+    """Takes submits, cancels and replaces, and answers them as told.
 
+    A change of a message that is none of its own it answers 2005, unless `script` has an answer.
     `accepted` is called with each accepted submit and an event that is set once it has been answered: no
     report comes before the answer, and a submit that can be seen has its reports under way.
     """
@@ -43,18 +46,21 @@ class Server:
         doors: Doors,
         choice: Choice,
         *,
-        observe: Callable[[Submit | Refusal], None],
+        observe: Callable[[Submit | Change | Refusal], None],
         accepted: Callable[[Submit, asyncio.Event], None],
     ) -> None:
         """Nothing is opened yet."""
         self.submits: list[Submit] = []
+        self.changes: list[Change] = []
         self.script: deque[Answer] = deque()
         self._doors = doors
         self._choice = choice
         self._observe = observe
         self._accepted = accepted
         self._ids = Ids()
+        self._given: set[str] = set()
         self._unseen: asyncio.Queue[Submit] = asyncio.Queue()
+        self._unseen_changes: asyncio.Queue[Change] = asyncio.Queue()
         self._runner: web.AppRunner | None = None
 
     @property
@@ -90,19 +96,29 @@ class Server:
         except TimeoutError:
             raise TimeoutError(f"no SubmitReq within {within:g} s, {len(self.submits)} so far") from None
 
+    async def next_change(self, within: float | None) -> Change:
+        """The next cancel or replace that was not asked for yet; TimeoutError after `within` seconds."""
+        try:
+            return await asyncio.wait_for(self._unseen_changes.get(), within)
+        except TimeoutError:
+            raise TimeoutError(f"no cancel or replace within {within:g} s, {len(self.changes)} so far") from None
+
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         if request.method != "POST":
             return self._refuse(Refusal(answers.page(405)), Allow="POST")
         if not intake.authorised(request.headers.get("Authorization"), self._doors.basic):
             return self._refuse(Refusal(answers.page(401)), **{"WWW-Authenticate": 'Basic realm="mm7"'})
-        answer = self.script.popleft() if self.script else self._choice
-        if isinstance(answer, Answer) and answer.ends == "unread":
-            await asyncio.sleep(answer.delay_seconds)
+        scripted = self.script.popleft() if self.script else None
+        choice = scripted or self._choice
+        if isinstance(choice, Answer) and choice.ends == "unread":
+            await asyncio.sleep(choice.delay_seconds)
             return _hang_up(request)
         examined = intake.examine(request.headers, await request.read())
         if isinstance(examined, Refusal):
             return self._refuse(examined)
-        submit, answered = self._keep(request, examined, answer), asyncio.Event()
+        if not isinstance(examined.message, mm7.SubmitReq):
+            return await self._answer(request, self._keep_change(request, examined, scripted))
+        submit, answered = self._keep(request, examined, choice), asyncio.Event()
         if submit.message_id is not None:
             self._accepted(submit, answered)
         try:
@@ -118,31 +134,48 @@ class Server:
         message = decoded.message
         assert isinstance(message, mm7.SubmitReq)  # intake has refused all else
         answer = choice if isinstance(choice, Answer) else choice(message)
-        submit = Submit(
-            message=message,
-            parts=decoded.parts,
-            quirks=decoded.quirks,
-            headers={name.lower(): value for name, value in request.headers.items()},
-            at=datetime.now(UTC),
-            message_id=self._ids.new() if answer.accepts else None,
-            answer=answer,
-        )
+        message_id = self._ids.new() if answer.accepts else None
+        submit = Submit(message=message, message_id=message_id, answer=answer, **_came(request, decoded))
+        if message_id is not None:
+            self._given.add(message_id)
         self.submits.append(submit)
         self._unseen.put_nowait(submit)
         self._observe(submit)
         return submit
 
-    async def _answer(self, request: web.Request, submit: Submit) -> web.StreamResponse:
+    def _keep_change(self, request: web.Request, decoded: mm7.Decoded, scripted: Answer | None) -> Change:
+        message = decoded.message
+        assert isinstance(message, intake.Changing)  # as above
+        known = intake.named(message) in self._given
+        usual = self._choice if isinstance(self._choice, Answer) else answers.ACCEPT
+        answer = scripted or (usual if known else answers.refuse(UNKNOWN_MESSAGE))
+        change = Change(message=message, answer=answer, **_came(request, decoded))
+        self.changes.append(change)
+        self._unseen_changes.put_nowait(change)
+        self._observe(change)
+        return change
+
+    async def _answer(self, request: web.Request, taken: Submit | Change) -> web.StreamResponse:
         """Answer here and not by returning: when this is over the answer is on its way."""
-        request_read = intake.request_of(submit.message)
-        response = _http(answers.render(submit.answer, request_read, submit.message_id), {})
-        await asyncio.sleep(submit.answer.delay_seconds)
-        if submit.answer.ends != "answered":
+        request_read = intake.request_of(taken.message)
+        response = _http(answers.render(taken.answer, request_read, taken.message_id), {})
+        await asyncio.sleep(taken.answer.delay_seconds)
+        if taken.answer.ends != "answered":
             return _hang_up(request)
         with contextlib.suppress(ConnectionError):  # the sender has given up: it is accepted all the same
             await response.prepare(request)
             await response.write_eof()
         return response
+
+
+def _came(request: web.Request, decoded: mm7.Decoded) -> dict[str, Any]:
+    """What submits and changes have alike."""
+    return {
+        "parts": decoded.parts,
+        "quirks": decoded.quirks,
+        "headers": {name.lower(): value for name, value in request.headers.items()},
+        "at": datetime.now(UTC),
+    }
 
 
 def _http(reply: answers.Reply, headers: dict[str, str]) -> web.Response:

@@ -17,14 +17,14 @@ from gateway import mm7
 from . import picture
 from .answers import ACCEPT, Answer
 from .ids import Ids
-from .intake import Basic, Refusal, Submit
+from .intake import Basic, Change, Refusal, Submit
 from .messages import PHONE, SHORT_CODE, Mo, Outbound, ReadReply, Report
 from .profile import VERSIONS, Form
 from .profiles import PROFILES
 from .sender import Attempt, Result, Rules, Sender
 from .server import Choice, Doors, Server
 
-Observer = Callable[[Attempt | Submit | Refusal], None]
+Observer = Callable[[Attempt | Submit | Change | Refusal], None]
 
 UA_PROF = "Simulated phone"
 
@@ -86,6 +86,11 @@ class Simulator:
         """All submits that could be read, in their order, accepted or not."""
         return self._server.submits
 
+    @property
+    def changes(self) -> list[Change]:
+        """All cancels and replaces that could be read, in their order, accepted or not."""
+        return self._server.changes
+
     async def start(self) -> Self:
         """Listen, and be ready to send. OSError where the port is taken."""
         if self.listens:
@@ -126,6 +131,10 @@ class Simulator:
     async def next_submit(self, within: float | None = 5.0) -> Submit:
         """The next submit not asked for yet, accepted or not; TimeoutError after `within` seconds, if any."""
         return await self._server.next_submit(within)
+
+    async def next_change(self, within: float | None = 5.0) -> Change:
+        """The next cancel or replace not asked for yet; TimeoutError after `within` seconds, if any."""
+        return await self._server.next_change(within)
 
     async def idle(self, within: float | None = 5.0) -> None:
         """Return once no report is under way or to come; TimeoutError after `within` seconds."""

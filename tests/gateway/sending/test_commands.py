@@ -243,7 +243,17 @@ def test_every_problem_is_told_at_once() -> None:
             "more": 1,
         }
     )
-    assert set(found) == {"to[0]", "cc[0]", "priority", "expires", "parts[0].content_type", "message_id", "more", "id"}
+    assert set(found) == {
+        "to[0]",
+        "cc[0]",
+        "priority",
+        "expires",
+        "parts[0].content_type",
+        "parts[0]",
+        "message_id",
+        "more",
+        "id",
+    }
 
 
 def test_a_bad_command_keeps_what_is_known_of_it() -> None:

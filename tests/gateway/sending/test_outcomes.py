@@ -95,14 +95,14 @@ def test_of_a_command_that_cannot_be_read_what_is_known_is_given_back(
     refused = replace(RESULT, type="mt.refused", reason="bad_command")
     event = outcomes.bad_command(BadCommand([Problem(path="", problem="no")], found), make_account(), refused, b"body")
     assert {name: getattr(event.data, name) for name in expected} == expected
-    assert (event.subject, event.data.recipients) == (None, [])
+    assert (event.subject, event.data.recipients) == ("111122", [])
 
 
 @pytest.mark.parametrize(
     ("sender", "subject"),
-    [("+1 555 000 1111", "15550001111"), ("shop", None), (5, None), ("1" * 300, None), ("", None)],
+    [("+1 555 000 1111", "15550001111"), ("shop", "111122"), (5, "111122"), ("1" * 300, "111122"), ("", "111122")],
 )
-def test_the_subject_of_a_bad_command_is_its_sender_where_it_has_one(
+def test_the_subject_of_a_bad_command_is_its_sender_or_the_accounts(
     make_account, sender: object, subject: str | None
 ) -> None:
     refused = replace(RESULT, type="mt.refused", reason="bad_command")
@@ -115,3 +115,15 @@ def test_bad_commands_without_an_id_are_told_apart_by_their_bytes(make_account) 
         outcomes.bad_command(BadCommand([]), make_account(), refused, body).id for body in (b"a", b"b", b"a")
     )
     assert one == again != two
+
+
+def test_another_refusal_of_the_same_id_is_another_event_and_the_same_one_is_not(make_account) -> None:
+    account = make_account()
+
+    def refusal(problem: str) -> str:
+        result = replace(
+            RESULT, type="mt.refused", reason="bad_command", details=(Problem(path="to", problem=problem),)
+        )
+        return outcomes.bad_command(BadCommand([], {"id": "order-1"}), account, result, b"").id
+
+    assert refusal("one") == refusal("one") != refusal("another")

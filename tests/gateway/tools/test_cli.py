@@ -197,12 +197,13 @@ def test_an_event_is_one_line_whatever_a_phone_has_sent():
     picture = {"content_type": "image/png", "bytes": 20_000}
     data = {
         "account": "a",
+        "received_at": "2026-04-14T16:15:23Z",
         "sender": None,
         "text": "two\nlines\x1b[2J\u2028👩\u200d🚒",
         "parts": [picture],
         "quirks": ["q"],
     }
-    shown = line({"time": "2026-04-14T16:15:23Z", "type": "mo.received", "data": data})
+    shown = line({"time": "2014-01-01T00:00:00Z", "type": "mo.received", "data": data})
     assert (
         shown == '16:15:23 mo.received      a            from ?: "two lines [2J 👩\u200d🚒" [image/png 20 kB] quirks: q'
     )

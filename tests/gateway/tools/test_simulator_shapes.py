@@ -28,12 +28,24 @@ MO = Mo(
 REPORT = Report(transaction_id="tx-2", message_id="369", at=AT, recipient="15553199144", sender="111122", ua_prof="P")
 READ = ReadReply(transaction_id="tx-3", message_id="369", at=AT, recipient="15553199144", sender="111122")
 DOCUMENTED = {
-    ("sinch", "6.8.0", False): (),
-    ("sinch", "6.8.0", True): ("unbound_prefix", "part_headers_unfinished"),
-    ("vibes", "6.8.0", False): ("encoding_mismatch", "content_unreferenced"),
-    ("vibes", "6.8.0", True): ("encoding_mismatch", "part_headers_unfinished", "content_unreferenced"),
-    ("vibes", "5.5.0", False): ("encoding_mismatch", "start_unmatched"),
+    ("sinch", "6.8.0", False): ("content_id_form", "start_form"),
+    ("sinch", "6.8.0", True): ("unbound_prefix", "part_headers_unfinished", "content_id_form", "start_form"),
+    ("vibes", "6.8.0", False): (
+        "charset_contradiction",
+        "content_id_form",
+        "encoding_mismatch",
+        "content_unreferenced",
+    ),
+    ("vibes", "6.8.0", True): (
+        "charset_contradiction",
+        "content_id_form",
+        "encoding_mismatch",
+        "part_headers_unfinished",
+        "content_unreferenced",
+    ),
+    ("vibes", "5.5.0", False): ("charset_contradiction", "encoding_mismatch", "start_unmatched"),
     ("vibes", "5.5.0", True): (
+        "charset_contradiction",
         "boundary_mismatch",
         "typographic_quotes",
         "encoding_mismatch",
