@@ -137,6 +137,10 @@ class Account(_Model):
     @classmethod
     def _follows(cls, value: str | None, info: ValidationInfo) -> str | None:
         version, profile_name = info.data.get("mm7_version"), info.data.get("profile_name")
+        if value is not None and profile_name:
+            profile = profiles.load(profile_name)
+            if not profile.accepts(version or profile.mm7_version, value):
+                raise ValueError(f"{profile.title} does not take {version or profile.mm7_version} in this namespace")
         if value is None and version and profile_name:
             namespaces = profiles.load(profile_name).namespaces
             if version not in namespaces:

@@ -48,7 +48,12 @@ def echo(message: mm7.Message) -> mm7.Request:
 
 
 def accepted(account: Account, request: mm7.Request, message_id: str) -> Answer:
-    """The event is safe."""
+    """The event is safe. What answers a SubmitReq that brings a message from a phone is the provider's choice."""
+    if request.operation == "SubmitReq":
+        if account.profile.submit_answered_with == "nothing":
+            return Answer(HTTPStatus.OK, b"", "accepted")
+        if account.profile.submit_answered_with == "DeliverRsp":
+            request = replace(request, operation="DeliverReq")
     return Answer(HTTPStatus.OK, _soap(account, request, 1000, None, message_id), "accepted")
 
 

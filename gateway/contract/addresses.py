@@ -10,7 +10,7 @@ from gateway import mm7
 Kind = Literal["number", "shortcode", "email", "text"]
 
 _KINDS: dict[str, Kind] = {"Number": "number", "ShortCode": "shortcode", "RFC2822Address": "email", "": "text"}
-_PLMN = re.compile(r"([^/]*)/TYPE=(?:PLMN|\w+)(?:@.*)?", re.IGNORECASE)
+_PLMN = re.compile(r"([^/]*)/TYPE=PLMN(?:@.*)?", re.IGNORECASE)
 _SEPARATORS = str.maketrans("", "", " -().\t")
 _SHORTCODE_DIGITS = 8  # the longest short codes in use; the shortest international numbers are longer
 

@@ -7,7 +7,7 @@ gives the same id, two different callbacks never do.
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,20 +16,16 @@ import orjson
 from gateway import mm7
 from gateway.profiles import Profile
 
-from . import addresses, parts, times
+from . import addresses, parts, times, values
 from .addresses import Address
 from .events import (
     CallbackRefused,
     Data,
     DrReceived,
     Event,
-    Forwarder,
-    Forwarding,
     MoReceived,
     Part,
-    ReplyCharging,
     RrReceived,
-    UACapabilities,
 )
 from .parts import Blob
 
@@ -135,22 +131,6 @@ def _same_named(message: mm7.Message, model: type[Data], taken: Mapping[str, Any
     }
 
 
-def _ua(found: mm7.UACapabilities | None) -> UACapabilities | None:
-    return UACapabilities(ua_prof=found.ua_prof, time_stamp=found.time_stamp) if found else None
-
-
-def _address(found: mm7.Address | None) -> Address | None:
-    return addresses.from_mm7(found) if found else None
-
-
-def _forwarded(message: mm7.DeliverReq) -> dict[str, Any]:
-    by, at = message.previouslysentby, message.previouslysentdateandtime
-    return {
-        "previouslysentby": by and [Forwarder(address=_address(one.address), sequence=one.sequence) for one in by],
-        "previouslysentdateandtime": at and [Forwarding(value=one.value, sequence=one.sequence) for one in at],
-    }
-
-
 Built = tuple[Data, Address | None, str | None]  # data, the service's own address, the provider's time
 
 
@@ -159,19 +139,23 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
         quirks.add("submit_as_deliver")
         identification = message.sender_identification or mm7.SenderIdentification()
         common |= {"vaspid": identification.vaspid, "vasid": identification.vasid, "ua_capabilities": None}
-        common |= {"reply_charging": message.reply_charging and ReplyCharging(**asdict(message.reply_charging))}
+        common |= {
+            "reply_charging": values.reply_charging(message.reply_charging),
+            "earliest_delivery_time": values.utc(message.earliest_delivery_time),
+            "expiry_date": values.utc(message.expiry_date),
+        }
         sender = identification.sender_address
     else:
-        common |= {"ua_capabilities": _ua(message.ua_capabilities)} | _forwarded(message)
+        common |= {"ua_capabilities": values.ua(message.ua_capabilities)} | values.forwarded(message)
         sender = message.sender
     sent_at, sent_at_raw = _time(message.time_stamp, quirks)
     plain = [part.text for part in parts if part.content_type == "text/plain" and part.text]
     common |= {
-        "sender": _address(sender),
+        "sender": values.address(sender),
         "recipients": addresses.recipients(message.recipients),
-        "priority": message.priority.lower() if message.priority else None,
-        "message_class": message.message_class.lower() if getattr(message, "message_class", None) else None,
-        "charged_party": message.charged_party.lower() if getattr(message, "charged_party", None) else None,
+        "priority": values.words(message.priority),
+        "message_class": values.words(getattr(message, "message_class", None)),
+        "charged_party": values.words(getattr(message, "charged_party", None)),
         "sent_at": sent_at,
         "sent_at_raw": sent_at_raw,
         "carrier_id": receipt.carrier_id(),
@@ -186,8 +170,8 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
 def _report(message: Any, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any], raw_time: str | None) -> None:
     reported_at, reported_at_raw = _time(raw_time, quirks)
     common |= {
-        "sender": _address(message.sender),
-        "recipient": _address(message.recipient),
+        "sender": values.address(message.sender),
+        "recipient": values.address(message.recipient),
         "raw_status": message.mm_status,
         "reported_at": reported_at,
         "reported_at_raw": reported_at_raw,
@@ -210,7 +194,7 @@ def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
     status, final = mm7.delivery_status(message.mm_status)
     _check_status(message, mm7.MM_STATUS, common, quirks)
     common |= {"status": status, "final": final, "status_extension": message.mm_status_extension}
-    common |= {"ua_capabilities": _ua(message.ua_capabilities)}
+    common |= {"ua_capabilities": values.ua(message.ua_capabilities)}
     data = DrReceived(**_same_named(message, DrReceived, common), **common)
     return data, data.sender, data.reported_at
 

@@ -66,7 +66,7 @@ class Forwarder(BaseModel):
 
 
 class Forwarding(BaseModel):
-    """When somebody has forwarded it: `value` as it was sent, a time or a duration; `sequence` as of the forwarder."""
+    """When somebody has forwarded it: `value` a time, in UTC where it names its zone, or a duration."""
 
     value: str | None
     sequence: int | None
@@ -76,7 +76,7 @@ class ReplyCharging(BaseModel):
     """The sender pays for the reply."""
 
     reply_charging_size: int | None = Field(description="Up to this size, in bytes.")
-    reply_deadline: str | None = Field(description="Until then, as it was sent.")
+    reply_deadline: str | None = Field(description="Until then: a time (UTC where it names its zone) or a duration.")
 
 
 class MoReceived(Data):

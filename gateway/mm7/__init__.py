@@ -1,7 +1,7 @@
 """The MM7 codec: bytes of an HTTP body ↔ frozen values. No clock, no socket, no logger, no setting.
 
-Strategy: `decode` is split → soap → reader, `encode` is writer → join; each pair is two mirrored files over the tables
-in `messages`. Reading is tolerant and says so in quirks; writing is strict.
+Strategy: `decode` is split → documents → soap → reader, `encode` is writer → join; each pair is two mirrored files over
+the tables in `messages`. Reading is tolerant and says so in quirks; writing is strict.
 """
 
 from .codec import Decoded, Encoded, decode, encode, response

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from lxml import etree
 
-from . import join, reader, soap, split, writer
+from . import documents, join, reader, soap, split, writer
 from .elements import RELEASES, has, release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id, comparable
@@ -81,7 +81,7 @@ def decode(content_type: str | None, body: bytes) -> Decoded:
     request = None
     try:
         pieces = split.split(content_type, body, quirks)
-        envelope = soap.open_envelope(soap.parse(pieces.root, pieces.charset, quirks), quirks)
+        envelope = soap.open_envelope(documents.parse(pieces.root, pieces.charset, quirks), quirks)
         envelope = _wrapped(envelope, quirks)
         request = _identify(envelope, quirks)
         message = _read(envelope, request, pieces.root, quirks)
@@ -158,7 +158,7 @@ def _version(payload: etree._Element) -> str | None:
 
 
 def _read(envelope: soap.Envelope, request: Request, root: bytes, quirks: Quirks) -> Message:
-    if "xml_recovered" in quirks and soap.is_cut_off(root):
+    if "xml_recovered" in quirks and documents.is_cut_off(root):
         raise DecodeError("the envelope is cut off", status=2007)
     cls = MESSAGES.get(request.operation or "")
     if cls is None:

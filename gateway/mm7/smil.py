@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from lxml import etree
 
-from . import soap
+from . import documents, soap
 from .errors import DecodeError
 from .headers import bare_id
 from .parts import Part
@@ -36,7 +36,7 @@ def build(parts: Sequence[Part]) -> bytes:
 def references(document: bytes) -> set[str]:
     """The names of parts that a SMIL document refers to, without `cid:`. Raises ValueError for what is no SMIL."""
     try:
-        root = soap.parse(document, "utf-8", Quirks())
+        root = documents.parse(document, "utf-8", Quirks())
     except DecodeError as error:
         raise ValueError(f"no SMIL document: {error.text}") from None
     if soap.local_name(root.tag).lower() != "smil":

@@ -18,6 +18,7 @@ from .quirks import Quirks
 
 MAX_PARTS = 100
 MAX_NESTING = 5
+MAX_ALIKE = 1000  # lines that begin like a delimiter and are none, before these are looked for in another way
 _REST_OF_DELIMITER = re.compile(rb"(--)?[ \t\r\f\v]*(?:\n|\Z)")
 _CONTENT_ID = re.compile(r"<[^<>\s]+>")
 # RFC 2046 §5.1.1 allows 70 characters.
@@ -161,11 +162,22 @@ def _delimiters(body: bytes, start: int, end: int, delimiter: bytes) -> Iterator
     With bytes.find: an expression that looks for the beginning of lines takes twenty times as long on a picture.
     """
     at = 0 if start == 0 and body.startswith(delimiter) else _line_of(body, delimiter, max(start - 1, 0), end)
+    alike = 0
     while at is not None:
         rest = _REST_OF_DELIMITER.match(body, at + len(delimiter), end)
         if rest:
             yield at, rest.end(), rest[1] is not None
+        elif (alike := alike + 1) > MAX_ALIKE:
+            yield from _delimiters_by_expression(body, at, end, delimiter)
+            return
         at = _line_of(body, delimiter, at + len(delimiter), end)
+
+
+def _delimiters_by_expression(body: bytes, start: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+    """The same for a body that is full of lines that only begin like a delimiter."""
+    expression = re.compile(b"\n" + re.escape(delimiter) + rb"(--)?[ \t\r\f\v]*(?=\n|\Z)")
+    for found in expression.finditer(body, start, end):
+        yield found.start() + 1, min(found.end() + 1, end), found[1] is not None
 
 
 def _line_of(body: bytes, delimiter: bytes, start: int, end: int) -> int | None:

@@ -50,8 +50,16 @@ DELIVERY_STATUS = {
 }
 # The words of the schemas, all releases together.
 MM_STATUS = frozenset(
-    ("Expired", "Retrieved", "Rejected", "Indeterminate", "Forwarded")
-    + ("Unrecognised", "Deferred", "DeliveryConditionNotMet")
+    {
+        "Expired",
+        "Retrieved",
+        "Rejected",
+        "Indeterminate",
+        "Forwarded",
+        "Unrecognised",
+        "Deferred",
+        "DeliveryConditionNotMet",
+    }
 )
 READ_MM_STATUS = frozenset({"Read", "Deleted", "Indeterminate"})
 READ_STATUS = {"read": ("read", True), "deleted": ("deleted", True), "indeterminate": ("indeterminate", False)}

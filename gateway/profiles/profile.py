@@ -25,8 +25,11 @@ NAMESPACES: Mapping[str, str] = {
 class Profile:
     """One provider.
 
+    `namespaces`: MM7Version → the namespace we write with it; `accepted`: all that the provider takes with it, where it
+    does not take any. `submit_answered_with`: the answer to a SubmitReq that brings a message from a phone; "nothing"
+    is HTTP 200 without a body. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
     `temporary`: status codes after which the same request may succeed later. `permanent`: codes that stand against
-    the rule of their class. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
+    the rule of their class. `partial`: codes of success for some recipients alone.
     `refused`, `dropped`: fields of a command that the provider answers with an error, or takes and forgets.
     `subject_length`: characters of a subject that are shown. `max_body_bytes`: of a submit, whole. `smil_auto`:
     whether a SMIL document is made for a command that leaves it to us.
@@ -35,6 +38,8 @@ class Profile:
     title: str
     mm7_version: str = "6.8.0"
     namespaces: Mapping[str, str] = field(default_factory=lambda: NAMESPACES)
+    accepted: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    submit_answered_with: Literal["SubmitRsp", "DeliverRsp", "nothing"] = "SubmitRsp"
     carrier_headers: tuple[str, ...] = ()
     temporary: frozenset[int] = frozenset({3000, 4006})
     permanent: frozenset[int] = frozenset({3001, 3002, 3003, 3004})
@@ -52,6 +57,10 @@ class Profile:
     def namespace(self, mm7_version: str) -> str | None:
         """The namespace of an MM7Version at this provider; None where the provider does not know it."""
         return self.namespaces.get(mm7_version)
+
+    def accepts(self, mm7_version: str, namespace: str) -> bool:
+        """Whether the provider takes a version in a namespace; one that says nothing of it takes any."""
+        return mm7_version not in self.accepted or namespace in self.accepted[mm7_version]
 
     def is_temporary(self, code: int | None) -> bool:
         """Whether a refusal with this status may pass later; an unknown code goes by its class (TS 23.140 §8.7.8)."""

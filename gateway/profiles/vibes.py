@@ -8,6 +8,8 @@ PROFILE = Profile(
     title="Vibes",
     mm7_version="6.8.0",
     namespaces={"5.3.0": mm7.REL_5_1_2, "6.8.0": mm7.REL_6_1_4},
+    # Their example answers it with a DeliverRsp, and any answer will do, a blank one too: it is the specification's.
+    submit_answered_with="SubmitRsp",
     # Their own "Retryable?" column: 3000 and 4005 (platform capacity reached).
     temporary=frozenset({3000, 4005}),
     permanent=frozenset({3001, 3002, 3003, 3004, 3500}),

@@ -2,7 +2,7 @@
 
 Strategy: lines are headers until the blank line; where that is missing, until the first line that begins a body
 (`<` or `--`). Folded headers are unfolded, and a head that stands twice counts once: documentation has both. The body
-is all the rest, whatever Content-Length says.
+is all the rest, whatever Content-Length says; one that came in chunks is put together.
 """
 
 import re
@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 
 _START = re.compile(r"(?:[A-Z]+ \S+ HTTP/\d(?:\.\d)?|HTTP/\d(?:\.\d)? \d{3}\b.*)")
 _STATUS = re.compile(r"HTTP/\S+ (\d{3})")
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)")
 
 
@@ -48,7 +49,7 @@ def parse(data: bytes) -> HttpFile:
         elif not start:
             raise ValueError("the file does not begin with a request line (POST / HTTP/1.1) or a status line")
         elif not line.strip():
-            return HttpFile(start, headers, data[end:])
+            return HttpFile(start, headers, _joined(data[end:], headers))
         elif line[0] in " \t" and last:
             headers[last] = f"{headers[last]} {line.strip()}"
         elif (match := _HEADER.fullmatch(line)) and not line.startswith("--"):
@@ -60,6 +61,22 @@ def parse(data: bytes) -> HttpFile:
     if not start:
         raise ValueError("the file is empty")
     return HttpFile(start, headers, b"")
+
+
+def _joined(body: bytes, headers: CIMultiDict[str]) -> bytes:
+    """A body without the chunks that it came in (RFC 9112 §7.1); as it is where the capture has none."""
+    if headers.get("Transfer-Encoding", "").strip().lower() != "chunked":
+        return body
+    pieces: list[bytes] = []
+    position = 0
+    while match := _CHUNK.match(body, position):
+        size = int(match[1], 16)
+        if size == 0:
+            return b"".join(pieces)
+        pieces.append(body[match.end() : match.end() + size])
+        position = match.end() + size
+        position += 2 if body.startswith(b"\r\n", position) else 1
+    return body
 
 
 def of_body(body: bytes, content_type: str | None) -> HttpFile:

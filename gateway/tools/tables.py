@@ -65,16 +65,6 @@ def quirks() -> str:
     return _table(("quirk", "what was put up with"), ((f"`{name}`", text) for name, text in mm7.QUIRKS.items()))
 
 
-def providers() -> str:
-    """Every profile."""
-    rows = []
-    for name in profiles.names():
-        profile = profiles.load(name)
-        versions = ", ".join(profile.namespaces)
-        rows.append((f"`{name}`", profile.title, versions, " ".join(str(code) for code in sorted(profile.temporary))))
-    return _table(("profile", "provider", "MM7 versions", "status codes that are tried again"), rows)
-
-
 def example_event() -> str:
     """The event of the demo's first message, made by the code that makes all of them."""
     at = datetime(2026, 1, 15, 9, 30, 0, 414_000, tzinfo=UTC)
@@ -99,7 +89,6 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "quirks": quirks,
-    "providers": providers,
     "example_event": example_event,
 }
 

@@ -20,7 +20,9 @@ MAX_FOUND = 10  # of different kinds: after these somebody has to look
 
 def main(arguments: list[str] | None = None) -> int:
     """0 for nothing found, 1 for something, with how to see it again."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Mutate the samples; read what comes out.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.fuzz", description="Mutate the samples; read what comes out."
+    )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long to try (default: 60)")
     parser.add_argument("--seed", type=int, default=None, help="the same inputs again; default: others each time")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where inputs that crash are kept")

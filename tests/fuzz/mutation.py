@@ -109,5 +109,3 @@ def mutate(given: bytes, samples: Sequence[bytes], random: Random) -> bytes:
     for _ in range(random.choice((1, 1, 2, 3, 8, 30))):
         given = draw(random).apply(given, random.choice(samples))
     return given[: 1 << 20]
-
-

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gateway import mm7
+from gateway import mm7, profiles
 from gateway.tools import http_file
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 REQUESTS = sorted(path.parent.name for path in SAMPLES.glob("*/request.http"))
 RESPONSES = sorted(path.parent.name for path in SAMPLES.glob("*/response.http"))
-ACCOUNTS = {name: {"profile": name, "inbound": {"open": True}} for name in ("generic", "sinch", "vibes")}
+ACCOUNTS = {name: {"profile": name, "inbound": {"open": True}} for name in profiles.names()}
 OF_THE_CONNECTION = {"host", "content-length", "connection", "content-type"}
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 

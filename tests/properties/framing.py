@@ -5,7 +5,6 @@ codec's own writer always does the same way — prefixes, boundaries, encodings,
 """
 
 import base64
-import quopri
 import re
 from dataclasses import dataclass
 from random import Random
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 from gateway import mm7
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
-CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16", "euc-kr", "gb2312", "koi8-r", "shift_jis")
+CHARSETS = ("utf-8", "us-ascii", "iso-8859-1", "utf-16", "euc-kr", "gb2312", "koi8-r", "gbk")
 PREFIXES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_.-]{0,8}", fullmatch=True).filter(
     lambda name: not name.lower().startswith("xml")
 )
@@ -57,67 +56,81 @@ FRAMES = st.builds(
 )
 
 
-def envelope(message: mm7.DeliverReq, frame: Frame) -> bytes:
-    """The SOAP document, in the frame's charset, with white space, comments and CDATA wherever they may stand."""
-    rng = Random(frame.seed)
-    blank = lambda: rng.choice(["", " ", "\n", "\r\n\t", "<!-- a comment -->", "\n<?an instruction?>"])  # noqa: E731
-    prefix = f"{frame.prefix}:" if frame.prefix else ""
-    declared = (
-        f'xmlns{":" if frame.prefix else ""}{frame.prefix or ""}="{message.namespace}"' if message.namespace else ""
-    )
+class _Xml:
+    """Elements with white space, comments and CDATA wherever they may stand."""
 
-    def text(value: str) -> str:
-        if rng.random() < 0.3 and "]]>" not in value and "\r" not in value and _fits(value, frame.charset):
+    def __init__(self, frame: Frame) -> None:
+        self.rng = Random(frame.seed)
+        self.charset = frame.charset
+        self.prefix = f"{frame.prefix}:" if frame.prefix else ""
+
+    def blank(self) -> str:
+        return self.rng.choice(["", " ", "\n", "\r\n\t", "<!-- a comment -->", "\n<?an instruction?>"])
+
+    def text(self, value: str) -> str:
+        if self.rng.random() < 0.3 and "]]>" not in value and "\r" not in value and _fits(value, self.charset):
             return f"<![CDATA[{value}]]>"
         return escape(value, {"\r": "&#13;"})
 
-    def quoted(value: str) -> str:
-        mark = rng.choice("\"'")
+    def quoted(self, value: str) -> str:
+        mark = self.rng.choice("\"'")
         return mark + escape(value, {mark: f"&#{ord(mark)};", "\n": "&#10;", "\t": "&#9;", "\r": "&#13;"}) + mark
 
-    def element(name: str, inner: str, attributes: str = "") -> str:
-        tag = prefix + name
-        if not inner and rng.random() < 0.5:
-            return f"<{tag}{attributes}{rng.choice(['', ' '])}/>"
-        return f"<{tag}{attributes}{rng.choice(['', chr(10)])}>{inner}</{tag} >"
+    def element(self, name: str, inner: str, attributes: str = "") -> str:
+        tag = self.prefix + name
+        if not inner and self.rng.random() < 0.5:
+            return f"<{tag}{attributes}{self.rng.choice(['', ' '])}/>"
+        return f"<{tag}{attributes}{self.rng.choice(['', chr(10)])}>{inner}</{tag} >"
 
-    def address(found: mm7.Address) -> str:
-        shown = f" displayOnly={quoted(rng.choice(['true', '1']))}" if found.display_only else ""
-        return blank() + element(found.kind, text(found.value), shown) + blank()
+    def address(self, found: mm7.Address) -> str:
+        shown = f" displayOnly={self.quoted(self.rng.choice(['true', '1']))}" if found.display_only else ""
+        return self.blank() + self.element(found.kind, self.text(found.value), shown) + self.blank()
 
-    recipients = message.recipients or mm7.Recipients()
-    roles = [("To", recipients.to), ("Cc", recipients.cc), ("Bcc", recipients.bcc)]
-    children = [element("MM7Version", f"{rng.choice(['', ' ', chr(10)])}{message.mm7_version}")]
-    if message.linked_id:
-        children.append(element("LinkedID", text(message.linked_id)))
-    if message.sender:
-        children.append(element("Sender", address(message.sender)))
-    listed = "".join(element(role, "".join(map(address, found))) + blank() for role, found in roles if found)
-    children.append(element("Recipients", blank() + listed))
-    if message.subject:
-        children.append(element("Subject", text(message.subject)))
-    if message.content:
-        children.append(element("Content", "", f" href={quoted(message.content.href or '')}"))
-    rng.shuffle(children)
-    payload = element("DeliverReq", "".join(blank() + child + blank() for child in children))
-    if declared:
-        payload = payload.replace(f"<{prefix}DeliverReq", f"<{prefix}DeliverReq {declared}", 1)
-    named = f"<{prefix}TransactionID {declared}>{text(message.transaction_id or '')}</{prefix}TransactionID>"
-    soap = frame.soap
+    def recipients(self, found: mm7.Recipients) -> str:
+        roles = [("To", found.to), ("Cc", found.cc), ("Bcc", found.bcc)]
+        some = [self.element(role, "".join(map(self.address, who))) + self.blank() for role, who in roles if who]
+        return self.element("Recipients", self.blank() + "".join(some))
+
+    def payload(self, message: mm7.DeliverReq, declared: str) -> str:
+        children = [self.element("MM7Version", f"{self.rng.choice(['', ' ', chr(10)])}{message.mm7_version}")]
+        if message.linked_id:
+            children.append(self.element("LinkedID", self.text(message.linked_id)))
+        if message.sender:
+            children.append(self.element("Sender", self.address(message.sender)))
+        children.append(self.recipients(message.recipients or mm7.Recipients()))
+        if message.subject:
+            children.append(self.element("Subject", self.text(message.subject)))
+        if message.content:
+            children.append(self.element("Content", "", f" href={self.quoted(message.content.href or '')}"))
+        self.rng.shuffle(children)
+        inner = "".join(self.blank() + child + self.blank() for child in children)
+        return self.element("DeliverReq", inner, f" {declared}")
+
+
+def envelope(message: mm7.DeliverReq, frame: Frame) -> bytes:
+    """The SOAP document, in the frame's charset."""
+    xml = _Xml(frame)
+    attribute = f"xmlns:{frame.prefix}" if frame.prefix else "xmlns"
+    declared = f'{attribute}="{message.namespace}"'
+    payload = xml.payload(message, declared)
+    named = xml.element("TransactionID", xml.text(message.transaction_id or ""), f" {declared}")
+    soap, blank = frame.soap, xml.blank
     document = (
         f'<{soap}:Envelope xmlns:{soap}="{SOAP}">{blank()}<{soap}:Header>{blank()}{named}</{soap}:Header>'
         f"{blank()}<{soap}:Body>{blank()}{payload}{blank()}</{soap}:Body>{blank()}</{soap}:Envelope>{blank()}"
     )
-    head = f'<?xml version="1.0" encoding="{frame.charset}"?>' if frame.charset != "utf-8" or rng.random() < 0.5 else ""
-    return (head + document).encode(frame.charset, "xmlcharrefreplace")
+    told = frame.charset != "utf-8" or xml.rng.random() < 0.5
+    head = f'<?xml version="1.0" encoding="{frame.charset}"?>' if told else ""
+    written = (one if _fits(one, frame.charset) else f"&#{ord(one)};" for one in head + document)
+    return "".join(written).encode(frame.charset)
 
 
 def _fits(text: str, charset: str) -> bool:
+    """Whether the charset has every character. Eight bytes are Python's own way to spell rare Hangul in EUC-KR."""
     try:
-        text.encode(charset)
+        return all(len(character.encode(charset)) < 8 for character in text)
     except UnicodeEncodeError:
         return False
-    return True
 
 
 def headers(fields: list[tuple[str, str]], frame: Frame, rng: Random) -> bytes:
@@ -138,6 +151,16 @@ def headers(fields: list[tuple[str, str]], frame: Frame, rng: Random) -> bytes:
     return frame.eol.join(lines).encode() + frame.eol.encode() * 2
 
 
+def _quoted_printable(data: bytes, eol: bytes, rng: Random) -> bytes:
+    """RFC 2045 §6.7: line breaks in the data as what they are, soft ones anywhere."""
+    pieces = []
+    for byte in data:
+        pieces.append(bytes([byte]) if chr(byte).isalnum() and byte < 128 else b"=%02X" % byte)
+        if rng.random() < 0.02:
+            pieces.append(b"=" + eol)
+    return b"".join(pieces)
+
+
 def transferred(data: bytes, frame: Frame, rng: Random) -> tuple[list[tuple[str, str]], bytes]:
     """The data in any transfer encoding, with the header that says so; none for what needs none."""
     eol = frame.eol.encode()
@@ -145,9 +168,7 @@ def transferred(data: bytes, frame: Frame, rng: Random) -> tuple[list[tuple[str,
     if kind == "base64":
         data = base64.encodebytes(data).replace(b"\n", eol)
     elif kind == "quoted-printable":
-        data = quopri.encodestring(data, quotetabs=True).replace(b"\r", b"=0D").replace(b"=\n", b"=" + eol)
-        if eol == b"\r\n":
-            data = re.sub(rb"(?<![\r])\n", b"=0A", data)
+        data = _quoted_printable(data, eol, rng)
     return ([("Content-Transfer-Encoding", rng.choice([str, str.upper])(kind))] if kind else []), data
 
 

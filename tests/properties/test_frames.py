@@ -48,7 +48,7 @@ def with_content(message: mm7.DeliverReq, parts: tuple[mm7.Part, ...]) -> mm7.De
     return replace(message, content=mm7.Content(f"cid:{known}")) if known else message
 
 
-@bounded(600)
+@bounded(250)
 @given(message=MESSAGES, parts=PARTS, frame=framing.FRAMES)
 def test_any_frame_is_read_back_exactly(message, parts, frame) -> None:
     message = with_content(message, parts)

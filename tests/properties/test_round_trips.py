@@ -30,7 +30,7 @@ def _schema(release: str) -> etree.XMLSchema:
 
 
 @pytest.mark.parametrize(("release", "name"), values.CASES)
-@bounded(6)
+@bounded(4)
 @given(data=st.data())
 def test_what_is_written_is_read_back_the_same_and_is_valid_where_schemas_are_there(release, name, data) -> None:
     message = data.draw(values.messages(name, release))

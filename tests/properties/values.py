@@ -4,7 +4,7 @@ Strategy: the tables of the messages say which fields there are and of which kin
 that is special, may hold.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -74,35 +74,43 @@ def _repeated(release: str, group: type) -> st.SearchStrategy[Any]:
     return st.lists(st.builds(PreviousDateTime, TIMES | DURATIONS, sequences), max_size=3).map(tuple)
 
 
-def field(cls: type, element: Element, release: str) -> st.SearchStrategy[Any]:
-    """What one field of a class may hold where it is there."""
+def _chosen(cls: type, element: Element, release: str) -> st.SearchStrategy[Any] | None:
+    """What depends on the operation or on the release, besides the kind of the element."""
+    if element.name == "MMStatus" and cls is mm7.ReadReplyReq:
+        return st.sampled_from(["Read", "Deleted", "Indeterminate"])
     if element.name == "MMStatus":
-        if cls is mm7.ReadReplyReq:
-            return st.sampled_from(["Read", "Deleted", "Indeterminate"])
         return st.sampled_from(_COMMON_REPORTS + (_NEW_REPORTS if mm7.has(release, "REL-6-MM7-1-4") else ()))
     if element.name == "ChargedParty":
         third = ("ThirdParty",) if mm7.has(release, "REL-6-MM7-1-3") else ()
         return st.sampled_from(("Sender", "Recipient", "Both", "Neither", *third))
-    match element.kind:
-        case "boolean":
-            return st.booleans()
-        case "integer":
-            return st.integers(1, 9999) if element.name == "StatusCode" else COUNTS
-        case "conditions":
-            return st.lists(COUNTS, max_size=4).map(tuple)
-        case "address":
-            return TEXTS.map(lambda text: mm7.Address(text, "")) if element.plain_in(release) else addresses(release)
-        case "recipients":
-            return _recipients(release)
-        case "repeated":
-            assert element.group
-            return _repeated(release, element.group)
-        case "group" | "attributes":
-            assert element.group
-            return groups(element.group, release)
-    if element.token and tokens_only(release):
-        return TOKENS
-    return _NAMED.get(element.name, TEXTS)
+    return None
+
+
+def _text(element: Element, release: str) -> st.SearchStrategy[str]:
+    return TOKENS if element.token and tokens_only(release) else _NAMED.get(element.name, TEXTS)
+
+
+def _address(element: Element, release: str) -> st.SearchStrategy[mm7.Address]:
+    return TEXTS.map(lambda text: mm7.Address(text, "")) if element.plain_in(release) else addresses(release)
+
+
+_OF_KIND: Mapping[str, Callable[[Element, str], st.SearchStrategy[Any]]] = {
+    "text": _text,
+    "boolean": lambda _element, _release: st.booleans(),
+    "integer": lambda _element, _release: COUNTS,
+    "conditions": lambda _element, _release: st.lists(COUNTS, max_size=4).map(tuple),
+    "address": _address,
+    "recipients": lambda _element, release: _recipients(release),
+    "repeated": lambda element, release: _repeated(release, element.group or UserAgent),
+    "group": lambda element, release: groups(element.group or Status, release),
+    "attributes": lambda element, release: groups(element.group or Status, release),
+}
+
+
+def field(cls: type, element: Element, release: str) -> st.SearchStrategy[Any]:
+    """What one field of a class may hold where it is there."""
+    chosen = _chosen(cls, element, release)
+    return _OF_KIND[element.kind](element, release) if chosen is None else chosen
 
 
 def _given(cls: type, release: str) -> dict[str, st.SearchStrategy[Any]]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from gateway import mm7
-from gateway.mm7 import soap
+from gateway.mm7 import documents
 
 SECRET = "the file's content"
 DELIVER = f'<DeliverReq xmlns="{mm7.REL_6_1_4}"><Sender>1</Sender><Subject>@</Subject></DeliverReq>'
@@ -119,15 +119,15 @@ def test_entity_bombs_do_not_go_off(bomb, encoding) -> None:
 
 
 def test_an_envelope_over_the_limit_is_refused_unread() -> None:
-    for body in (b"<a>" * 10_000_000, b" " * soap.MAX_ENVELOPE_BYTES + b"<a/>"):
+    for body in (b"<a>" * 10_000_000, b" " * documents.MAX_ENVELOPE_BYTES + b"<a/>"):
         with within(10):
             assert refusal(body).status == 2007
-    exactly = DELIVER.encode().replace(b"@", b"x" * (soap.MAX_ENVELOPE_BYTES - len(DELIVER) + 1))
-    assert len(exactly) == soap.MAX_ENVELOPE_BYTES
+    exactly = DELIVER.encode().replace(b"@", b"x" * (documents.MAX_ENVELOPE_BYTES - len(DELIVER) + 1))
+    assert len(exactly) == documents.MAX_ENVELOPE_BYTES
     assert len(mm7.decode("text/xml", exactly).message.subject) > 250_000
 
 
-BIG = soap.MAX_ENVELOPE_BYTES - 1000
+BIG = documents.MAX_ENVELOPE_BYTES - 1000
 HEAVY = {
     "depth": "<a>" * (BIG // 3),
     "closed depth": "<a>" * (BIG // 7) + "</a>" * (BIG // 7),

@@ -15,7 +15,7 @@ from rundir import free_ports
 
 from gateway.tools.simulator import PROFILES, Form, Mo, Simulator
 
-ACCOUNTS = 44
+ACCOUNTS = 80
 PROVIDER_TIMEOUT = 1.5
 
 

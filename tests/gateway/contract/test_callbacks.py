@@ -198,7 +198,8 @@ def test_a_read_reply_s_likewise(callback, raw, status) -> None:
 )
 def test_the_carrier_is_what_the_provider_s_header_says_of_it(callback, headers, carrier) -> None:
     assert callback(MO, profile="sinch", headers=CIMultiDict(headers)).event.data.carrier_id == carrier
-    assert callback(MO, profile="generic", headers=CIMultiDict(headers)).event.data.carrier_id is None
+    assert callback(MO, profile="generic", headers=CIMultiDict(headers)).event.data.carrier_id == carrier
+    assert callback(MO, profile="vibes", headers=CIMultiDict(headers)).event.data.carrier_id is None
 
 
 def test_nothing_that_a_release_has_is_left_out_of_the_event(callback) -> None:
@@ -213,11 +214,11 @@ def test_what_a_message_went_through_is_in_the_event(callback) -> None:
     forwarded = replace(
         MO,
         previouslysentby=(mm7.UserAgent(mm7.Address("+15550002222"), 1), mm7.UserAgent(None, None)),
-        previouslysentdateandtime=(mm7.PreviousDateTime("2014-04-14T16:15:23Z", 1),),
+        previouslysentdateandtime=(mm7.PreviousDateTime("2014-04-14T18:15:23+02:00", 1),),
     )
     data = callback(forwarded).event.data.model_dump()
     assert [(one["address"] or {}).get("address") for one in data["previouslysentby"]] == ["15550002222", None]
-    assert data["previouslysentdateandtime"] == [{"value": "2014-04-14T16:15:23Z", "sequence": 1}]
+    assert data["previouslysentdateandtime"] == [{"value": "2014-04-14T16:15:23.000Z", "sequence": 1}]
     charged = replace(SUBMIT, reply_charging=ReplyCharging(2048, "P3D"), delivery_condition=(1, 2))
     data = callback(charged).event.data.model_dump()
     assert data["reply_charging"] == {"reply_charging_size": 2048, "reply_deadline": "P3D"}
@@ -226,9 +227,9 @@ def test_what_a_message_went_through_is_in_the_event(callback) -> None:
 
 def test_a_submit_as_a_message_from_a_phone_has_its_sender_in_its_identification(callback) -> None:
     who = SenderIdentification(vaspid="p", vasid="s", sender_address=mm7.Address("+15550001111"))
-    data = callback(replace(SUBMIT, sender_identification=who, charged_party="Both", message_class="Auto")).event.data
+    data = callback(replace(SUBMIT, sender_identification=who, charged_party="ThirdParty", message_class="Auto")).event.data
     assert (data.sender.address, data.vaspid, data.vasid) == ("15550001111", "p", "s")
-    assert (data.charged_party, data.message_class) == ("both", "auto")
+    assert (data.charged_party, data.message_class) == ("third_party", "auto")
     assert data.quirks == ["submit_as_deliver"]
     assert callback(SUBMIT).event.data.sender is None
 
