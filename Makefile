@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench format lock setup
+.PHONY: help demo run test check bench fuzz format lock setup
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ check: setup ## Lint, format, types, import rules
 
 bench: setup ## The benchmarks: ratios to floors measured in the same run
 	@$(SERVICES) run -- $(BIN)/python -m tests.bench
+
+fuzz: setup ## Mutated samples through everything that reads strangers' bytes (SECONDS=600)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 format: setup ## The formatter, the safe fixes, the tables of the README
 	@$(BIN)/ruff check --fix --quiet || true

@@ -208,6 +208,8 @@ def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
     operation = found.get("operation", "submit")
     if operation in OPERATIONS and operation != "submit" and not found.get("message_id"):
         return [Problem(path="message_id", problem=f"{operation} needs the message_id of the submit")]
+    if operation in ("cancel", "extended_cancel") and found.get("parts"):
+        return [Problem(path="parts", problem=f"{operation} takes no parts")]
     if operation == "submit" and not any(found.get(role) for role in ("to", "cc", "bcc")):
         return [Problem(path="to", problem="a submit needs a recipient in to, cc or bcc")]
     return []

@@ -47,7 +47,8 @@ class Element:
     `since`: the first release that has it. `renamed`: release → its name there. `also`: other names that are read.
     `group`: the class of a nested value, whose fields are elements (kind group) or XML attributes (kind attributes).
     `required_until`, `plain_until`: the last release in which it had to be there, or was text without structure.
-    `token`: an identifier, which the first two releases restrict to the characters of an NMTOKEN.
+    `token`: an identifier, which the first two releases restrict to the characters of an NMTOKEN. `written`: false for
+    what is read only.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Element:
     required_until: str | None = None
     plain_until: str | None = None
     token: bool = False
+    written: bool = True
 
     def required_in(self, release: str | None) -> bool:
         """Whether a message of the release must have it."""

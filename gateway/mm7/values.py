@@ -32,7 +32,8 @@ class Status:
 
     code: int | None = element("StatusCode", "integer", required=True)
     text: str | None = element("StatusText", required=True)
-    details: str | None = element("Details", also=("Detail",))
+    # Everybody puts text there, and the schemas allow elements only: it is read and not written.
+    details: str | None = element("Details", also=("Detail",), written=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

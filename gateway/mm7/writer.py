@@ -88,7 +88,7 @@ def _write_children(parent: etree._Element, value: Any, scope: _Scope) -> None:
     for attribute, element in elements(cls):
         content = getattr(value, attribute)
         name = element.name_in(scope.release)
-        if name is not None and content is not None:
+        if name is not None and content is not None and element.written:
             WRITERS[element.kind](parent, name, content, element, scope)
         elif name is not None and element.required_in(scope.release) and scope.release is not None:
             raise EncodeError(f"{cls.__name__} needs {name} in {scope.release}")
@@ -115,7 +115,10 @@ def _addresses(holder: etree._Element, addresses: tuple[Address, ...], scope: _S
         if not address.kind:
             holder.text = address.value
             continue
-        node = scope.child(holder, address.kind, address.value)
+        value = address.value
+        if address.kind != "RFC2822Address" and tokens_only(scope.release):
+            value = scope.identifier(address.kind, value.removeprefix("+"))
+        node = scope.child(holder, address.kind, value)
         if address.display_only:
             node.set("displayOnly", "true")
         if has(scope.release, "REL-6-MM7-1-0"):

@@ -220,3 +220,19 @@ def test_parts_that_nothing_refers_to_are_an_encode_error(content) -> None:
         mm7.encode(mm7.DeliverReq(mm7_version="6.8.0", sender=NUMBER, content=content), [PART])
     with pytest.raises(mm7.EncodeError, match="no Content"):
         mm7.encode(mm7.DeliverRsp(mm7_version="6.8.0", status=Status(code=1000, text="Success")), [PART])
+
+
+def test_details_are_read_and_not_written() -> None:
+    answer = mm7.DeliverRsp(transaction_id="t", mm7_version="6.8.0", status=Status(code=2000, text="x", details="why"))
+    assert b"Details" not in mm7.encode(answer).body
+
+
+def test_the_oldest_releases_have_numbers_without_a_plus() -> None:
+    asked = mm7.DeliverReq(
+        transaction_id="t",
+        namespace=mm7.SCHEMA + OLDEST[0],
+        mm7_version="5.3.0",
+        sender=Address("+15550001111"),
+        reply_charging_id="a",
+    )
+    assert b"<Number>15550001111</Number>" in mm7.encode(asked).body
