@@ -25,7 +25,7 @@ GUARDED = {
 def read(answered) -> mm7.Message:
     assert answered.headers["Content-Type"] == "text/xml; charset=utf-8"
     decoded = mm7.decode(answered.headers["Content-Type"], answered.body)
-    assert set(decoded.quirks) <= {"transaction_id_missing", "namespace_unknown"}
+    assert set(decoded.quirks) <= {"transaction_id_missing", "namespace_unknown", "version_unknown"}
     return decoded.message
 
 

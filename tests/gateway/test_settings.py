@@ -158,7 +158,7 @@ NAMED = {
     "MM7_MEDIA_URL = 'ftp://…@host'": "write file:///",
     "accounts.BAD_name.name = 'BAD_name'": "rename",
     "accounts.BAD_name.inbound": "anybody could send callbacks",
-    "accounts.a.profile = 'sinc'": "choose one of generic, sinch, vibes",
+    "accounts.a.profile = 'sinc'": "choose one of generic, ",
     "accounts.a.path = 'mm7'": "begin it with /",
     "accounts.a.colour = 'red'": "no such setting",
     "accounts.a.inbound.networks[0] = '203.0.113.5/24'": "203.0.113.0/24",
