@@ -59,7 +59,8 @@ def accepted(account: Account, request: mm7.Request, message_id: str) -> Answer:
 
 def refused(account: Account, error: mm7.DecodeError, message_id: str) -> Answer:
     """The request is kept, and cannot be used: 200 where an MM7 message was found, 400 where none was."""
-    status = HTTPStatus.OK if error.request else HTTPStatus.BAD_REQUEST
+    found = error.request is not None and error.request.operation is not None
+    status = HTTPStatus.OK if found else HTTPStatus.BAD_REQUEST
     text = f"{mm7.status_text(error.status)}: {error.text}"
     return Answer(status, _soap(account, error.request, error.status, text, message_id), "refused")
 

@@ -4,10 +4,11 @@ Strategy: `decode` is split → documents → soap → reader, `encode` is write
 the tables in `messages`. Reading is tolerant and says so in quirks; writing is strict.
 """
 
-from .codec import Decoded, Encoded, decode, encode, response
+from .codec import Decoded, Encoded, decode, encode
 from .elements import REL_5_1_2, REL_6_1_4, RELEASES, SCHEMA, element, elements, has, release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id, read_value
+from .matching import response
 from .messages import (
     MESSAGES,
     RESPONSES,

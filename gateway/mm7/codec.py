@@ -9,25 +9,18 @@ from urllib.parse import unquote
 from lxml import etree
 
 from . import documents, join, reader, soap, split, writer
-from .elements import RELEASES, has, release_of
+from .elements import release_of
 from .errors import DecodeError, EncodeError, Request
 from .headers import bare_id, comparable
 from .message import operation_name
 from .messages import (
     MESSAGES,
-    RESPONSES,
-    SINCE,
     ErrorRsp,
-    ExtendedReplaceRsp,
     Message,
-    Response,
     RSErrorRsp,
-    SubmitRsp,
-    VASPErrorRsp,
 )
 from .parts import Part
 from .quirks import Quirks
-from .status import status_text
 from .values import Status
 
 _BY_NAME: Mapping[str, type[Message]] = {name.lower(): cls for name, cls in MESSAGES.items()}
@@ -50,7 +43,6 @@ _TOLD_BY: Sequence[tuple[str, frozenset[str]]] = (
     ("SubmitRsp", frozenset({"mm7version", "status"})),
 )
 _VERSIONS = frozenset(["5.3.0", "5.5.0", "5.6.0", "5.8.0", "5.10.0", "6.3.0", "6.4.0", "6.5.0", "6.6.0", "6.8.0"])
-_OUR_FAULT = (3000, 4006)
 _MAX_NAME_LENGTH = 64
 _PREFIXES_LOST = {"unbound_prefix", "xml_recovered"}  # and with them the namespaces
 
@@ -75,7 +67,8 @@ class Encoded:
 def decode(content_type: str | None, body: bytes) -> Decoded:
     """Read an HTTP body of either direction.
 
-    Raises DecodeError; its `request` is set once an MM7 message was found, and None before that.
+    Raises DecodeError; its `request` has an operation once an MM7 message was found, and is None where there is
+    nothing to echo.
     """
     quirks = Quirks()
     request = None
@@ -87,7 +80,8 @@ def decode(content_type: str | None, body: bytes) -> Decoded:
         message = _read(envelope, request, pieces.root, quirks)
         parts = split.leaves(pieces, quirks)
     except DecodeError as error:
-        raise DecodeError(error.text, status=error.status, request=request, quirks=tuple(quirks)) from error
+        asked = request or error.request
+        raise DecodeError(error.text, status=error.status, request=asked, quirks=tuple(quirks)) from error
     _check_content(message, parts, pieces, quirks)
     return Decoded(message, parts, tuple(quirks))
 
@@ -123,7 +117,9 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
     name = name[:_MAX_NAME_LENGTH] if name else None  # it goes into answers, events and logs
     if payload is None or (envelope.fault is not None and known is None):
         if envelope.fault is None:
-            raise DecodeError("the SOAP Body holds no message", status=4004)
+            nothing = Request(transaction_id=envelope.transaction_id, namespace=envelope.header_namespace)
+            known_by_id = nothing if envelope.transaction_id else None
+            raise DecodeError("the SOAP Body holds no message", status=4004, request=known_by_id)
         return Request(operation=RSErrorRsp.__name__, transaction_id=envelope.transaction_id, namespace=None)
     namespace = soap.namespace_of(payload.tag)
     if known is None and envelope.transaction_id is None and not _is_mm7(namespace):
@@ -143,9 +139,16 @@ def _identify(envelope: soap.Envelope, quirks: Quirks) -> Request:
     return Request(
         operation=operation_name(known) if known else name,
         transaction_id=envelope.transaction_id,
-        namespace=namespace or envelope.header_namespace,
+        namespace=_echoed(known, namespace, envelope.header_namespace),
         mm7_version=_version(payload),
     )
+
+
+def _echoed(known: type[Message] | None, namespace: str | None, header_namespace: str | None) -> str | None:
+    """The namespace to answer in; never that of a message that is not MM7's."""
+    if known is not None or _is_mm7(namespace):
+        return namespace or header_namespace
+    return header_namespace if _is_mm7(header_namespace) else None
 
 
 def _is_mm7(namespace: str | None) -> bool:
@@ -221,24 +224,3 @@ def encode(message: Message, parts: Sequence[Part] = ()) -> Encoded:
     if content_id is None:
         raise EncodeError(f"{message.operation} has parts, and no Content refers to them")
     return Encoded(*join.join(root, content_id, parts))
-
-
-def response(request: Request, code: int, text: str | None = None, *, message_id: str | None = None) -> Response:
-    """The response that matches a request, echoing what it echoes; VASPErrorRsp (in a Fault) where none matches.
-
-    `message_id` goes into the responses that cannot be without one.
-    """
-    cls = RESPONSES.get(request.operation or "", VASPErrorRsp)
-    if not has(release_of(request.namespace), SINCE.get(operation_name(cls), RELEASES[0])):
-        cls = VASPErrorRsp
-    answer = cls(
-        transaction_id=request.transaction_id,
-        namespace=request.namespace,
-        mm7_version=request.mm7_version,
-        status=type(cls().status)(code=code, text=text or status_text(code)),
-    )
-    if isinstance(answer, (SubmitRsp, ExtendedReplaceRsp)):
-        return replace(answer, message_id=message_id)
-    if isinstance(answer, ErrorRsp):
-        return replace(answer, fault_code="Server" if code in _OUR_FAULT else "Client")
-    return answer

@@ -22,7 +22,7 @@ class Request:
 class DecodeError(Exception):
     """The bytes hold no message that can be used. `status` is the MM7 StatusCode to answer (TS 23.140 §8.7.8).
 
-    `request` is None while no MM7 message was found at all.
+    `request` is None where there is nothing to echo, and without an operation where no MM7 message was found.
     """
 
     def __init__(self, text: str, *, status: int, request: Request | None = None, quirks: tuple[str, ...] = ()) -> None:

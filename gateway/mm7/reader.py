@@ -14,12 +14,12 @@ from .elements import Element, elements, release_of
 from .message import Message
 from .messages import Response
 from .quirks import Quirks
+from .scalars import boolean, integer
 from .soap import local_name, namespace_of
 from .values import Address, PreviousDateTime, Recipients, Status, UserAgent
 
 ADDRESS_KINDS: Mapping[str, Any] = {name.lower(): name for name in ("Number", "ShortCode", "RFC2822Address")}
 _STATUS_NAMES = {"statuscode", "statustext", "details", "detail"}
-_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def read(payload: etree._Element, cls: type[Message], quirks: Quirks, **envelope: str | None) -> Message:
@@ -134,26 +134,6 @@ def _read_text(node: etree._Element, _element: Element, _quirks: Quirks) -> str 
 
 def _read_boolean(node: etree._Element, _element: Element, quirks: Quirks) -> bool | None:
     return boolean(_text(node), quirks)
-
-
-def boolean(text: str | None, quirks: Quirks) -> bool | None:
-    """xs:boolean in any case; None, with a quirk, for anything else."""
-    value = _BOOLEANS.get((text or "").strip().lower())
-    if value is None and text and text.strip():
-        quirks.add("value_unreadable")
-    elif value is not None and (text or "").strip() not in _BOOLEANS:
-        quirks.add("boolean_case")
-    return value
-
-
-def integer(text: str | None, quirks: Quirks) -> int | None:
-    """Digits; None, with a quirk, for anything else."""
-    stripped = (text or "").strip()
-    if stripped.isdecimal() and len(stripped) < 10:  # int() of a megabyte of digits is an attack
-        return int(stripped)
-    if stripped:
-        quirks.add("value_unreadable")
-    return None
 
 
 def _read_integer(node: etree._Element, _element: Element, quirks: Quirks) -> int | None:

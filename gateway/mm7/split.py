@@ -4,16 +4,13 @@ Strategy: delimiters are found with bytes.find on the one body, spans of it are 
 copied out. What a sender got wrong about the boundary is read off the body itself. Limits stand before recursion.
 """
 
-import base64
-import binascii
-import quopri
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .errors import DecodeError
 from .headers import Headers, bare_id, decode_words, is_well_formed, read_block, read_value
-from .parts import Part
+from .parts import Part, transfer_decode
 from .quirks import Quirks
 
 MAX_PARTS = 100
@@ -66,12 +63,13 @@ def split(content_type: str | None, body: bytes, quirks: Quirks) -> Split:
         return Split(body, parameters.get("charset"))
     if not kind.startswith("multipart/"):
         quirks.add("content_type_unexpected")
+    # With too many of them the SOAP document is read all the same: the answer has to echo it. `leaves` refuses.
     sections = _sections(body, 0, len(body), parameters.get("boundary"), quirks)
     if not sections:
         return Split(body, parameters.get("charset"))
     root = _root(body, sections, parameters.get("start"), quirks)
     media_type, root_parameters = root.media_type
-    data = _transfer_decode(body[root.start : root.end], root.headers, quirks)
+    data = transfer_decode(body[root.start : root.end], root.headers, quirks)
     charset = root_parameters.get("charset") if media_type != "text/plain" else None
     return Split(data, charset, tuple(s for s in sections if s is not root), body)
 
@@ -83,7 +81,7 @@ def _first_line(body: bytes) -> int:
 
 
 def _root(body: bytes, sections: Sequence[Section], start: str | None, quirks: Quirks) -> Section:
-    """The section that holds the SOAP document: named by start, else the first one, else the first that is XML."""
+    """The section that holds the SOAP document: named by start, else the first that is XML, else the first."""
     wanted = bare_id(start)
     likely = [section for section in sections if _looks_like_xml(body, section)] or sections
     if wanted is not None:
@@ -112,8 +110,6 @@ def _sections(body: bytes, start: int, end: int, boundary: str | None, quirks: Q
             return []
         quirks.add("boundary_mismatch" if boundary else "boundary_missing")
         spans = _spans(body, start, end, shown, quirks)
-    if len(spans) > MAX_PARTS:
-        raise DecodeError(f"the body has more than {MAX_PARTS} parts", status=2004)
     sections = []
     for first, last in spans:
         headers, content = read_block(body, first, last, quirks)
@@ -147,7 +143,7 @@ def _spans(body: bytes, start: int, end: int, delimiter: bytes, quirks: Quirks) 
             # The line break before a delimiter belongs to it (RFC 2046 §5.1.1); where lines end in LF, CR is content.
             line_break = 2 if crlf and body.endswith(b"\r\n", opened, at) else 1
             spans.append((opened, max(opened, at - line_break)))
-        if closing or len(spans) > MAX_PARTS:
+        if closing or len(spans) > MAX_PARTS + 1:  # the SOAP document, as many parts, and one too many
             return spans
         opened, crlf = after, body.endswith(b"\r\n", at, after)
     if opened is not None:
@@ -186,24 +182,13 @@ def _line_of(body: bytes, delimiter: bytes, start: int, end: int) -> int | None:
     return line_break + 1 if line_break >= 0 else None
 
 
-def _transfer_decode(data: bytes, headers: Headers, quirks: Quirks) -> bytes:
-    encoding = headers.get("content-transfer-encoding", "").strip().lower()
-    if encoding == "quoted-printable":
-        return quopri.decodestring(data)
-    if encoding != "base64":
-        return data
-    try:
-        return base64.b64decode(data.translate(None, b" \t\r\n"), validate=True)
-    except binascii.Error:
-        quirks.add("bad_transfer_encoding")
-        return data
-
-
 def leaves(split_body: Split, quirks: Quirks) -> tuple[Part, ...]:
     """The attachments in their order, multiparts inside multiparts flattened. An empty multipart is none.
 
     Raises DecodeError 2004 past MAX_PARTS parts or MAX_NESTING levels.
     """
+    if len(split_body.attachments) > MAX_PARTS:
+        raise DecodeError(f"the message has more than {MAX_PARTS} parts", status=2004)
     parts: list[Part] = []
     for section in split_body.attachments:
         for part in _flatten(split_body.body, section, 1, quirks):
@@ -223,6 +208,8 @@ def _flatten(body: bytes, section: Section, level: int, quirks: Quirks) -> Itera
     if level >= MAX_NESTING:
         raise DecodeError(f"multiparts are nested deeper than {MAX_NESTING} levels", status=2004)
     inner = _sections(body, section.start, section.end, parameters.get("boundary"), quirks)
+    if len(inner) > MAX_PARTS:
+        raise DecodeError(f"a multipart has more than {MAX_PARTS} parts", status=2004)
     start = bare_id(parameters.get("start"))
     if start is not None and start not in (bare_id(s.headers.get("content-id")) for s in inner):
         quirks.add("start_unmatched")
@@ -241,7 +228,7 @@ def _part(body: bytes, section: Section, kind: str, parameters: Mapping[str, str
         quirks.add("filename_null")
     return Part(
         content_type=kind,
-        data=_transfer_decode(body[section.start : section.end], section.headers, quirks),
+        data=transfer_decode(body[section.start : section.end], section.headers, quirks),
         charset=parameters.get("charset"),
         filename=None if filename == "null" else filename,
         content_id=bare_id(section.headers.get("content-id")),

@@ -227,7 +227,9 @@ def test_what_a_message_went_through_is_in_the_event(callback) -> None:
 
 def test_a_submit_as_a_message_from_a_phone_has_its_sender_in_its_identification(callback) -> None:
     who = SenderIdentification(vaspid="p", vasid="s", sender_address=mm7.Address("+15550001111"))
-    data = callback(replace(SUBMIT, sender_identification=who, charged_party="ThirdParty", message_class="Auto")).event.data
+    data = callback(
+        replace(SUBMIT, sender_identification=who, charged_party="ThirdParty", message_class="Auto")
+    ).event.data
     assert (data.sender.address, data.vaspid, data.vasid) == ("15550001111", "p", "s")
     assert (data.charged_party, data.message_class) == ("third_party", "auto")
     assert data.quirks == ["submit_as_deliver"]

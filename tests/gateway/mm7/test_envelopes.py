@@ -226,3 +226,13 @@ def test_a_header_without_a_transaction_id_and_foreign_elements_do_no_harm(envel
     decoded = read(body)
     assert decoded.message.transaction_id is None
     assert decoded.quirks == ("transaction_id_missing", "address_untyped")
+
+
+def test_what_was_read_is_echoed_where_no_message_is_found(envelope) -> None:
+    error = refusal(envelope("", header=f'<TransactionID xmlns="{NS}">Z10</TransactionID>'))
+    assert (error.status, error.request) == (4004, mm7.Request(transaction_id="Z10", namespace=NS))
+
+
+def test_a_foreign_namespace_is_not_answered_in(envelope) -> None:
+    error = refusal(envelope("<Order xmlns='urn:x'/>", header="<TransactionID>7</TransactionID>"))
+    assert error.request.namespace is None

@@ -213,3 +213,9 @@ def test_content_that_refers_to_nothing_loses_no_part(deliver, multipart, conten
     decoded = mm7.decode(TYPE, multipart(TEXT, root=deliver(content)))
     assert [part.data for part in decoded.parts] == [b"hello"]
     assert decoded.quirks == ("content_unmatched",)
+
+
+def test_blanks_at_the_ends_of_quoted_printable_lines_are_not_content(multipart) -> None:
+    head = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    body = multipart(head + b"ab= \r\ncd \t\r\ne=20")
+    assert datas(body) == [b"abcd\r\ne "]
