@@ -123,7 +123,7 @@ class Settings(BaseSettings):
 def unknown_variables() -> list[str]:
     """Variables that begin like a setting and are none: most likely misspelt."""
     prefixes = tuple(f"MM7_{name}".upper() for name in Settings.model_fields)
-    known = ("MM7_CONFIG", "MM7_TEST_", "MM7_XSD_DIR", "MM7_SETUP_")
+    known = ("MM7_CONFIG", "MM7_TEST_", "MM7_XSD_DIR", "MM7_SETUP_", "MM7_EXAMPLES")
     return sorted(name for name in os.environ if name.startswith("MM7_") and not name.startswith((*prefixes, *known)))
 
 

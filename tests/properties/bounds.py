@@ -12,7 +12,7 @@ TIMES = int(os.environ.get("MM7_EXAMPLES", "1"))
 def bounded(examples: int) -> Callable[[Any], Any]:
     """A decorator below which a property is tried `examples` times; without a deadline, for machines are noisy."""
     return settings(
-        max_examples=examples * TIMES,
+        max_examples=max(1, examples * TIMES // 2),
         derandomize=TIMES == 1,
         deadline=None,
         database=None,

@@ -11,7 +11,7 @@ from tests.fuzz import __main__ as fuzz
 from tests.fuzz import target
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 8
+SECONDS = 4
 
 
 def test_a_bounded_run_finds_nothing(tmp_path) -> None:
