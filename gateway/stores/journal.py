@@ -31,7 +31,7 @@ _OLDEST = "SELECT id, arrived, frame FROM entries WHERE account = ? AND id > ? O
 _SET_APART = "INSERT INTO damaged SELECT account, arrived, frame FROM entries WHERE id = ?"
 _REMOVE = "DELETE FROM entries WHERE account = ? AND id <= ?"
 _CHUNK_ENTRIES, _CHUNK_BYTES = 100, 4 * 1024 * 1024
-_WITHIN = 10.0
+_WITHIN, _CLOSE_WITHIN = 10.0, 2.0
 _SHRINK_BYTES = 8 * 1024 * 1024
 
 
@@ -183,8 +183,8 @@ class Journal:
         """Let go of the file; one that holds nothing is deleted."""
         if self._database.is_used:
             with contextlib.suppress(DatabaseUnavailable):
-                await self._database.run(self._end, Needs.ALONE, within=_WITHIN)
-        await self._database.close()
+                await self._database.run(self._end, Needs.ALONE, within=_CLOSE_WITHIN)
+        await self._database.close(_CLOSE_WITHIN)
         self._lock.close()
 
     def _end(self, connection: sqlite3.Connection) -> None:
@@ -196,7 +196,7 @@ class Journal:
 
     async def give_up(self) -> None:
         """Put a file aside that cannot be read, for a person to look at."""
-        await self._database.close()
+        await self._database.close(_CLOSE_WITHIN)
         self._leave(_set_aside)
         self._lock.close()
 

@@ -12,6 +12,7 @@ class MemoryState(State):
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._entries: dict[str, tuple[bytes, float]] = {}
+        self._prune_above = 100
         self._turns: dict[str, tuple[float, float]] = {}
 
     def _get(self, key: str) -> bytes | None:
@@ -21,8 +22,9 @@ class MemoryState(State):
     def _put(self, key: str, value: bytes, ttl_seconds: float) -> None:
         now = self._clock()
         self._entries[key] = (value, now + ttl_seconds)
-        for old in [key for key, (_, expires) in self._entries.items() if expires <= now]:
-            del self._entries[old]
+        if len(self._entries) > self._prune_above:
+            self._entries = {key: entry for key, entry in self._entries.items() if entry[1] > now}
+            self._prune_above = 2 * len(self._entries) + 100
 
     async def get(self, key: str, *, within: float = WITHIN) -> bytes | None:  # noqa: ARG002  # never waits
         """See State."""
