@@ -11,7 +11,7 @@ from gateway.broker import BrokerDown, Connection
 from gateway.settings import Settings
 from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
 
-REACH_WITHIN = 5.0
+REACH_WITHIN = 2.5
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from . import send as sending
 from .demo import command as demo_command
 from .simulator.command import simulate
 
-REACH_WITHIN = 5.0
+REACH_WITHIN = 2.5
 REFUSED, UNKNOWN = 3, 4
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
