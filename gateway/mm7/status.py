@@ -1,4 +1,4 @@
-"""What status codes and delivery statuses mean (TS 23.140 §8.7.8; PROTOCOL of the providers for the spellings).
+"""What status codes and delivery statuses mean (TS 23.140 §8.7.8; the providers' documents for other spellings).
 
 Strategy: tables. An unknown code is understood by its class, the first digit (TS 23.140: "treat as x000").
 """
