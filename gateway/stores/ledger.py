@@ -1,0 +1,91 @@
+"""What became of each command: being sent, by whom, or its outcome. What it says is what the subscribers are told.
+
+Strategy: a command is marked before its POST and its outcome written over that mark, both by compare-and-set. So of two
+workers that have the same command one sends; and of two that each know an outcome (the sender, and another that took
+it for dead) one has the say: the event that stands is the one to publish. A worker that is alive says so every few
+seconds, so that a mark of one that was killed is told from a POST that takes long.
+"""
+
+import secrets
+from dataclasses import asdict, dataclass, field
+
+import orjson
+
+from .state import WITHIN, State
+
+KEPT_SECONDS = 14 * 24 * 3600.0
+ALIVE_SECONDS, BEAT_EVERY = 10.0, 2.5
+_SENDING, _OUTCOME = b"S", b"E"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """The mark of a command whose POST is under way, or was when its worker ended."""
+
+    worker: str
+    attempt: int
+    began: str
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The command has come to an end; `event` is what was published, as JSON."""
+
+    event: bytes
+
+
+class Ledger:
+    """The commands of all accounts. Every method raises StateUnavailable: then nothing may be sent."""
+
+    def __init__(self, state: State, *, ttl_seconds: float = KEPT_SECONDS, within: float = WITHIN) -> None:
+        self._state = state
+        self._ttl_seconds = ttl_seconds
+        self._within = within
+
+    async def look(self, account: str, command_id: str) -> Sending | Outcome | None:
+        """What is known of a command."""
+        return _read(await self._state.get(_key(account, command_id), within=self._within))
+
+    async def begin(self, account: str, command_id: str, mark: Sending) -> Sending | Outcome | None:
+        """Mark a command as being sent; None if it may be, else what is known of it. May be repeated with one mark."""
+        value = _SENDING + orjson.dumps(asdict(mark))
+        stands = await self._state.add(_key(account, command_id), value, self._ttl_seconds, within=self._within)
+        return _read(stands)
+
+    async def finish(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes:
+        """Write the outcome over a mark, one's own or a dead worker's; the event that stands, to be published."""
+        key, value = _key(account, command_id), _OUTCOME + event
+        expected: bytes | None = _SENDING + orjson.dumps(asdict(mark))
+        while True:
+            stands = await self._state.swap(key, expected, value, self._ttl_seconds, within=self._within)
+            match _read(stands):
+                case Outcome(event=standing):
+                    return standing
+                case None:  # the store has forgotten the mark
+                    expected = None
+                case Sending():  # forgotten, and sent again by another: what became of ours is what we know
+                    return event
+
+    async def forget(self, account: str, command_id: str, mark: Sending) -> None:
+        """Take one's mark away: the command was not sent, and may be."""
+        value = _SENDING + orjson.dumps(asdict(mark))
+        await self._state.delete(_key(account, command_id), expected=value, within=self._within)
+
+    async def beat(self, worker: str) -> None:
+        """Say that a worker is alive; every BEAT_EVERY seconds."""
+        await self._state.put(f"worker:{worker}", b"1", ALIVE_SECONDS, durable=False, within=self._within)
+
+    async def is_alive(self, worker: str) -> bool:
+        """Whether a worker has said so within ALIVE_SECONDS."""
+        return await self._state.get(f"worker:{worker}", within=self._within) is not None
+
+
+def _key(account: str, command_id: str) -> str:
+    return f"command:{account}:{command_id}"
+
+
+def _read(value: bytes | None) -> Sending | Outcome | None:
+    if value is None:
+        return None
+    return Outcome(value[1:]) if value.startswith(_OUTCOME) else Sending(**orjson.loads(value[1:]))
