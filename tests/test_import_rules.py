@@ -17,6 +17,7 @@ KNOWN_TO = {  # a library → the modules that own it
     "aio_pika": ("gateway.broker",),
     "aiohttp": ("gateway.receiver", "gateway.server", "gateway.admin", "gateway.tools", "workers.provider"),
     "obstore": ("gateway.stores",),
+    "redis": ("gateway.stores",),
 }
 
 # contract → (module, line that violates it and no other)
@@ -29,6 +30,7 @@ VIOLATIONS = {
     "aio-pika is known to the broker package alone": ("gateway/outbound.py", "import aio_pika"),
     "aiohttp is known to the edges that speak HTTP": ("gateway/outbound.py", "import aiohttp"),
     "obstore is known to the media store alone": ("gateway/outbound.py", "import obstore"),
+    "redis is known to the state store alone": ("gateway/outbound.py", "import redis"),
 }
 
 
