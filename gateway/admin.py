@@ -1,18 +1,29 @@
 """/livez, /readyz and /metrics, for both programs.
 
 Strategy: alive means that the event loop answers — a broker's outage must not restart anybody. Ready means that work
-can be done now; what stands against it is listed.
+can be done now; what stands against it is listed. What fails and costs nobody anything yet is degraded, and ready.
 """
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 from aiohttp import web
 
 from gateway.broker import Connection, State
+from gateway.stores.spool import Spool
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What stands against being ready, and what is out of order all the same."""
+
+    against: list[str] = field(default_factory=list)
+    degraded: list[str] = field(default_factory=list)
 
 
 def broker_reasons(*connections: Connection) -> list[str]:
@@ -26,16 +37,25 @@ def watch_broker(metrics: Metrics, *connections: Connection) -> None:
     metrics.broker_blocked.set_function(lambda: float(any(c.state is State.BLOCKED for c in connections)))
 
 
+def watch_spool(metrics: Metrics, spool: Spool[Any] | None) -> None:
+    """Let the spool's gauges tell what it holds at the time they are read."""
+    if spool is not None:
+        metrics.spool_events.set_function(lambda: float(spool.events))
+        metrics.spool_oldest_seconds.set_function(lambda: spool.oldest_seconds)
+
+
 @asynccontextmanager
-async def serving(host: str, port: int, metrics: Metrics, reasons: Callable[[], list[str]]) -> AsyncIterator[int]:
-    """Listen; gives the port. `reasons` lists what stands against being ready."""
+async def serving(host: str, port: int, metrics: Metrics, health: Callable[[], Health]) -> AsyncIterator[int]:
+    """Listen; gives the port."""
 
     async def livez(_request: web.Request) -> web.Response:
         return _json(200, {"status": "alive"})
 
     async def readyz(_request: web.Request) -> web.Response:
-        found = reasons()
-        return _json(503 if found else 200, {"status": "not ready" if found else "ready", "reasons": found})
+        found = health()
+        status = "not ready" if found.against else "degraded" if found.degraded else "ready"
+        reasons = [*found.against, *found.degraded]
+        return _json(503 if found.against else 200, {"status": status, "reasons": reasons})
 
     async def metrics_text(_request: web.Request) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}

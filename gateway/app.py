@@ -1,13 +1,19 @@
 """The receiver's wiring: plain code, everything handed on by argument."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from gateway import admin, broker, server, signals
 from gateway.accounts import Account
-from gateway.broker import Connection, Delay, Publisher, Topology
+from gateway.broker import Connection, Delay, Outgoing, Publisher, Topology, frames
+from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.settings import Settings
 from gateway.stores.media import MediaStore
+from gateway.stores.spool import Spool
+from gateway.stores.state import State, open_state
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
@@ -24,29 +30,61 @@ def delays(account: Account) -> list[Delay]:
     return [Delay.parse(text) for text in account.outbound.retry_delays] if account.outbound else []
 
 
+def spool(settings: Settings) -> Spool[Outgoing] | None:
+    """The spool of the settings, not opened yet; None where there is none."""
+    if not settings.spool_dir:
+        return None
+    return Spool(
+        Path(settings.spool_dir).absolute(),
+        frames.dump,
+        frames.load,
+        max_bytes=settings.spool_max_bytes,
+        max_age_seconds=settings.spool_max_age,
+    )
+
+
+@asynccontextmanager
+async def state(settings: Settings) -> AsyncIterator[State]:
+    """The state store of the settings."""
+    store = open_state(settings.state_url.get_secret_value())
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def run(settings: Settings) -> None:
     """Receive callbacks until SIGTERM or SIGINT, then answer those under way and end."""
     log = logs.get()
     stop = signals.stop_event()
-    metrics = Metrics()
-    media = MediaStore(settings.media_url)
-    async with Connection(settings.amqp_url.get_secret_value(), "mm7-gateway", topology(settings)) as connection:
-        publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
-        taking = Receiver(settings, publisher, media, metrics)
+    metrics, media, events = Metrics(), MediaStore(settings.media_url), spool(settings)
+    # In this order in, in the other order out: readiness goes first, the broker last.
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(
+            Connection(settings.amqp_url.get_secret_value(), "mm7-gateway", topology(settings))
+        )
+        store = await stack.enter_async_context(state(settings))
+        if events is not None:
+            await stack.enter_async_context(events)
+        keeper = Keeper(Publisher(connection, observe=metrics.publish_seconds.observe), events)
+        await stack.enter_async_context(keeper.draining())
+        receiver = Receiver(settings, keeper, media, store, metrics)
         admin.watch_broker(metrics, connection)
+        admin.watch_spool(metrics, events)
 
-        def reasons() -> list[str]:
-            return (["draining"] if taking.draining else []) + admin.broker_reasons(connection)
+        def health() -> admin.Health:
+            troubles = admin.broker_reasons(connection)
+            stopping = ["draining"] if receiver.draining else []
+            if troubles and keeper.reason:
+                return admin.Health(stopping + troubles + [keeper.reason])
+            return admin.Health(stopping, troubles)
 
-        admin_port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
-        # In this order in, in the other order out: readiness goes first, the broker last.
-        async with (
-            admin.serving(settings.admin_host, admin_port, metrics, reasons) as admin_port,
-            server.serving(taking, settings) as port,
-        ):
-            log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
-            await stop.wait()
-            taking.draining = True
-            log.info("receiver.draining", in_flight=taking.in_flight)
-            await asyncio.sleep(0)
+        port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
+        admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, port, metrics, health))
+        port = await stack.enter_async_context(server.serving(receiver, settings))
+        log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
+        await stop.wait()
+        receiver.draining = True
+        log.info("receiver.draining", in_flight=receiver.in_flight)
+        await asyncio.sleep(0)
     log.info("receiver.ended")

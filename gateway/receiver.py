@@ -1,59 +1,55 @@
-"""The receiver's walk: authorise → decode → event → media → publish → answer.
+"""The receiver's walk: authorise → decode → seen? → whose? → media → keep → answer.
 
-Strategy: one deadline round all that comes after the body. 200 is answered only behind a confirmed publish; whatever
-cannot be stored is answered 503, so that the provider keeps it and comes again.
+Strategy: one deadline round all that comes after the body. 200 is answered only for what is safe, on the broker or in
+the spool; whatever is not is answered 503, so that the provider keeps it and comes again.
 """
 
 import asyncio
 import hashlib
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Protocol
 
 import structlog
 from aiohttp import web
-from aiohttp.web_protocol import RequestPayloadError
 
-from gateway import access, answers, mm7
-from gateway.access import Verdict
+from gateway import answers, door, mm7
 from gateway.accounts import Account
 from gateway.answers import Answer
-from gateway.broker import Outgoing, PublishFailed
 from gateway.broker.events import outgoing
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
-from gateway.contract.events import Event
+from gateway.contract.events import Event, Report
 from gateway.contract.parts import Blob
+from gateway.keeper import Keeper, NotKept
 from gateway.settings import Settings
+from gateway.stores.correlation import Correlation
 from gateway.stores.media import MediaStore, MediaUnavailable
+from gateway.stores.published import Published
+from gateway.stores.state import State, StateUnavailable
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 LARGE_BYTES = 64 * 1024  # decoding more than this would hold up the event loop noticeably
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context §3.2
-_PRIVATE_HEADERS = {"authorization", "proxy-authorization", "cookie"}
+KEEPING_SHARE = 0.85  # of the time to answer in; the rest is for the mark that it is published, and for the answer
+REPORT_WAIT_SECONDS = 0.4  # for the submit's answer that a report has overtaken
+STATE_WITHIN = 0.25
 
 log = logs.get()
-
-
-class Publishes(Protocol):
-    """What the receiver needs of the broker."""
-
-    async def publish(self, outgoing: Outgoing, *, within: float) -> None:
-        """Return when it is confirmed; raise PublishFailed."""
 
 
 class Receiver:
     """Answers callbacks. One object a process; `in_flight` counts the requests being answered."""
 
-    def __init__(self, settings: Settings, publisher: Publishes, media: MediaStore, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, keeper: Keeper, media: MediaStore, state: State, metrics: Metrics) -> None:
         self._settings = settings
-        self._publisher = publisher
+        self._keeper = keeper
         self._media = media
         self._metrics = metrics
+        self._published = Published(
+            state, unavailable=metrics.state_unavailable.labels("published").inc, within=STATE_WITHIN
+        )
+        self._correlation = Correlation(state, within=STATE_WITHIN)
         self._accounts = {a.callback_path.rstrip("/"): a for a in settings.accounts.values()}
         self.in_flight = 0
         self.draining = False
@@ -74,10 +70,10 @@ class Receiver:
 
     async def _answer(self, request: web.Request) -> Answer:
         account = self._accounts.get(request.path.rstrip("/"))
-        refusal = self._refuse_at_the_door(request, account)
+        refusal = door.refuse(request, account, self._settings)
         if refusal is None:
             assert account is not None  # an unknown path was refused
-            body = await self._body(request)
+            body = await door.read_body(request, self._settings)
             if isinstance(body, bytes):
                 return await self._take_in_time(account, request, body)
             refusal = body
@@ -86,54 +82,19 @@ class Receiver:
         log.warning("callback.turned_away", account=name, path=request.path, status=int(refusal.http_status))
         return refusal
 
-    def _refuse_at_the_door(  # noqa: PLR0911  # a row of the table of answers each
-        self, request: web.Request, account: Account | None
-    ) -> Answer | None:
-        """404, 405, 403, 401, 415 or 413, from the head of the request alone."""
-        if account is None:
-            return answers.plain(HTTPStatus.NOT_FOUND, "no account receives callbacks here")
-        if request.method != "POST":
-            return answers.plain(HTTPStatus.METHOD_NOT_ALLOWED, "callbacks are POSTed", Allow="POST")
-        match access.judge(account.inbound, request.remote, request.headers.get("Authorization")):
-            case Verdict.FORBIDDEN:
-                return answers.plain(HTTPStatus.FORBIDDEN, "this network may not send callbacks here")
-            case Verdict.UNAUTHORISED:
-                text = "wrong or missing credentials"
-                return answers.plain(HTTPStatus.UNAUTHORIZED, text, WWW_Authenticate='Basic realm="mm7"')
-        if request.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity"):
-            return answers.plain(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "content encodings are not read: send it plain")
-        if (request.content_length or 0) > self._settings.max_body_bytes:
-            return self._too_large()
-        return None
-
-    def _too_large(self) -> Answer:
-        limit = self._settings.max_body_bytes
-        return answers.plain(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a callback may have {limit} bytes at most")
-
-    async def _body(self, request: web.Request) -> bytes | Answer:
-        try:
-            async with asyncio.timeout(self._settings.body_within):
-                return await request.read()
-        except TimeoutError:
-            within = f"{self._settings.body_within:g}"
-            return answers.plain(HTTPStatus.REQUEST_TIMEOUT, f"the body did not arrive within {within} s")
-        except web.HTTPRequestEntityTooLarge:
-            return self._too_large()
-        except (RequestPayloadError, web.RequestPayloadError, ConnectionError) as error:
-            return answers.plain(HTTPStatus.BAD_REQUEST, f"the body could not be read: {error}")
-
     async def _take_in_time(self, account: Account, request: web.Request, body: bytes) -> Answer:
         """The deadline, the metrics and the one log line round `_take`."""
         clock = asyncio.get_running_loop().time
         began = clock()
-        taking = _Taking(account, request, body, datetime.now(UTC))
+        within = self._settings.answer_within
+        taking = _Taking(account, request, body, datetime.now(UTC), keep_until=began + KEEPING_SHARE * within)
         try:
-            async with asyncio.timeout(self._settings.answer_within):
+            async with asyncio.timeout(within):
                 answer = await self._take(taking)
-        except (PublishFailed, MediaUnavailable) as error:
+        except (NotKept, MediaUnavailable) as error:
             answer = taking.unavailable(str(error))
         except TimeoutError:
-            answer = taking.unavailable(f"not stored within {self._settings.answer_within:g} s")
+            answer = taking.unavailable(f"not stored within {within:g} s")
         except Exception as error:  # a bug of ours must not cost the message: the provider keeps it
             log.exception("callback.crashed", account=account.name)
             answer = taking.unavailable(f"internal error: {type(error).__name__}")
@@ -147,15 +108,14 @@ class Receiver:
         return answer
 
     async def _take(self, taking: "_Taking") -> Answer:
-        """Decode → event → media → publish → answer: the five steps behind a 200."""
+        """Decode → keep once → answer: the steps behind a 200."""
         try:
             decoded, callback = await self._read(taking)
         except mm7.DecodeError as error:
             return await self._refuse(taking, error)
         event, asked = callback.event, answers.echo(decoded.message)
         taking.found(asked, event_id=event.id, quirks=event.data.quirks)
-        await self._media.keep(callback.blobs)
-        await self._publish(event, taking.request.headers)
+        await self._keep_once(taking, event, callback.blobs)
         for quirk in event.data.quirks:
             self._metrics.quirks.labels(taking.account.name, quirk).inc()
         return answers.accepted(taking.account, asked, event.id)
@@ -175,19 +135,40 @@ class Receiver:
 
     async def _refuse(self, taking: "_Taking", error: mm7.DecodeError) -> Answer:
         """Keep the request whole, tell the subscribers, answer the status."""
-        raw = _as_file(taking.request, taking.body)
+        raw = door.as_file(taking.request, taking.body)
         blob = Blob(hashlib.sha256(raw).hexdigest(), "message/http", raw)
         digest = hashlib.sha256(taking.body).hexdigest()
         event = callbacks.refused(error, taking.receipt, raw=self._media.url_of(blob.sha256), digest=digest)
         taking.found(error.request, event_id=event.id, code=error.status, reason=error.text, raw=event.data.raw)
-        await self._media.keep([blob])
-        await self._publish(event, taking.request.headers)
+        await self._keep_once(taking, event, [blob])
         return answers.refused(taking.account, error, event.id)
 
-    async def _publish(self, event: Event, headers: Mapping[str, str]) -> None:
-        traceparent = headers.get("traceparent", "")
-        message = outgoing(event, traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else None)
-        await self._publisher.publish(message, within=self._settings.answer_within)
+    async def _keep_once(self, taking: "_Taking", event: Event, blobs: Sequence[Blob]) -> None:
+        """Media before event, each safe when it is done; unless it is a retry of what was kept before."""
+
+        async def keep() -> None:
+            complete = await self._with_origin(event)
+            await self._media.keep(blobs)
+            about = complete.data.command_id if isinstance(complete.data, Report) else None
+            trace = door.traceparent(taking.request.headers)
+            message = outgoing(complete, correlation_id=about, traceparent=trace)
+            taking.facts["kept"] = await self._keeper.keep(taking.account.name, message, until=taking.keep_until)
+
+        if not await self._published.once(event.id, keep):
+            taking.facts["kept"] = "before"
+            self._metrics.duplicates.labels(taking.account.name).inc()
+
+    async def _with_origin(self, event: Event) -> Event:
+        """A report with the command that it reports on, where that is known."""
+        if not isinstance(event.data, Report) or not event.data.message_id:
+            return event
+        account, message_id = event.data.account, event.data.message_id
+        try:
+            origin = await self._correlation.find(account, message_id, wait_seconds=REPORT_WAIT_SECONDS)
+        except StateUnavailable:
+            self._metrics.state_unavailable.labels("correlation").inc()
+            return event
+        return callbacks.reporting_on(event, **asdict(origin)) if origin else event
 
 
 @dataclass(slots=True)
@@ -198,6 +179,7 @@ class _Taking:
     request: web.Request
     body: bytes
     received_at: datetime
+    keep_until: float  # by the event loop's clock
     asked: mm7.Request | None = None
     facts: dict[str, object] = field(init=False)
 
@@ -221,10 +203,3 @@ class _Taking:
     def unavailable(self, reason: str) -> Answer:
         self.facts["reason"] = reason
         return answers.unavailable(self.account, self.asked)
-
-
-def _as_file(request: web.Request, body: bytes) -> bytes:
-    """The request as it came, for `mm7 decode --http`; without what would give credentials away."""
-    lines = [f"{request.method} {request.path_qs} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _PRIVATE_HEADERS]
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body

@@ -50,9 +50,17 @@ class Settings(BaseSettings):
     answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")
     body_within: Positive = Field(5.0, description="Seconds for a callback's body to arrive; then 408.")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(10 * 1024 * 1024, description="Larger callbacks: 413.")
-    spool_dir: str = Field(".run/spool", description="Not used yet: while the broker is away, callbacks get 503.")
+    spool_dir: str = Field(
+        ".run/spool", description="Where events wait while the broker is away; empty: no spool, callbacks get 503."
+    )
+    spool_max_bytes: Annotated[int, Field(ge=1024)] = Field(1024**3, description="A fuller spool takes nothing: 503.")
+    spool_max_age: Positive = Field(
+        3 * 24 * 3600.0, description="Seconds an account's oldest event may wait; past it the account gets 503."
+    )
     media_url: str = Field(default_factory=_media_default, description="file://, s3://, gs://, az:// or memory://")
-    state_url: Secret = Field(default_factory=lambda: SecretStr(_state_default()), description="Not used yet.")
+    state_url: Secret = Field(
+        default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "console"] | None = Field(
         None, description="Default: console on a terminal, else json."
@@ -73,6 +81,15 @@ class Settings(BaseSettings):
     def _media(cls, value: str) -> str:
         if value.partition("://")[0] not in ("file", "s3", "gs", "az", "memory"):
             raise ValueError("not a media store: write file:///folder, s3://bucket, gs://bucket, az://… or memory://")
+        return value
+
+    @field_validator("state_url")
+    @classmethod
+    def _state(cls, value: SecretStr) -> SecretStr:
+        if not re.match(r"sqlite:///+[^/\s]|rediss?://[^/\s]|memory://$", value.get_secret_value()):
+            raise ValueError(
+                "not a state store: write sqlite:///folder/state.db, redis://host:6379/0, rediss://… or memory://"
+            )
         return value
 
     @field_validator("accounts", mode="before")

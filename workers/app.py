@@ -37,11 +37,11 @@ async def run(settings: Settings) -> None:
         session = await stack.enter_async_context(provider.make_session())
         admin.watch_broker(metrics, publishing, consuming)
 
-        def reasons() -> list[str]:
-            return (["draining"] if draining else []) + admin.broker_reasons(publishing, consuming)
+        def health() -> admin.Health:
+            return admin.Health((["draining"] if draining else []) + admin.broker_reasons(publishing, consuming))
 
         admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
-        admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, reasons))
+        admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, health))
 
         consumers = []
         for account in accounts:

@@ -216,6 +216,12 @@ _BUILDERS: Mapping[str, Callable[..., Built]] = {
 }
 
 
+def reporting_on(event: Event, *, command_id: str, reference: str | None, metadata: dict[str, Any] | None) -> Event:
+    """The event of a report, with what is known of the command it reports on. Its id stays."""
+    known = {"command_id": command_id, "reference": reference, "metadata": metadata}
+    return event.model_copy(update={"data": event.data.model_copy(update=known)})
+
+
 def refused(error: mm7.DecodeError, receipt: Receipt, *, raw: str, digest: str) -> Event:
     """The event of a callback that could not be used; `raw` is where the request is stored, `digest` is of its body."""
     request = error.request or mm7.Request(namespace=None)

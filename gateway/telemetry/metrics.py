@@ -33,7 +33,10 @@ class Metrics:
         self.spool_events = Gauge("mm7_spool_events", "Events that wait in the spool.", registry=registry)
         self.spool_oldest_seconds = Gauge("mm7_spool_oldest_seconds", "Age of the oldest of them.", registry=registry)
         self.state_unavailable = Counter(
-            "mm7_state_unavailable", "Times that the state store did not answer, by what for.", ["use"], registry=registry
+            "mm7_state_unavailable",
+            "Times that the state store did not answer, by what for.",
+            ["use"],
+            registry=registry,
         )
         self.submits = Counter(
             "mm7_submits", "Commands brought to an outcome.", ["account", "operation", "outcome"], registry=registry

@@ -13,9 +13,13 @@ from pamqp.header import ContentHeader
 from gateway import server
 from gateway.broker import Outgoing
 from gateway.broker.message import to_amqp
+from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.settings import Settings
 from gateway.stores.media import MediaStore
+from gateway.stores.spool import Spool
+from gateway.stores.state import State
+from gateway.stores.state_memory import MemoryState
 from gateway.telemetry.metrics import Metrics
 
 OPEN = {"profile": "generic", "inbound": {"open": True}}
@@ -49,6 +53,7 @@ class Receiving:
     receiver: Receiver
     publisher: Recorder
     media: MediaStore
+    state: State
     metrics: Metrics
     session: aiohttp.ClientSession
     stack: AsyncExitStack = field(repr=False)
@@ -83,17 +88,24 @@ def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def receiving() -> AsyncIterator[Callable[..., Any]]:
-    """Start a receiver: await receiving(accounts={…}, any_setting=…)."""
+    """Start a receiver: await receiving(accounts={…}, any_setting=…). Without a spool, unless one is given."""
     async with AsyncExitStack() as stack:
 
-        async def start(accounts: Mapping[str, Any] | None = None, **given: Any) -> Receiving:
+        async def start(
+            accounts: Mapping[str, Any] | None = None,
+            *,
+            spool: Spool[Outgoing] | None = None,
+            state: State | None = None,
+            **given: Any,
+        ) -> Receiving:
             defaults = {"http_port": 0, "http_host": "127.0.0.1", "media_url": "memory://"}
             settings = Settings(accounts=accounts or {"open": OPEN}, **defaults | given)
             publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
-            taking = Receiver(settings, publisher, media, metrics)
+            state = state or MemoryState()
+            taking = Receiver(settings, Keeper(publisher, spool), media, state, metrics)
             inner = await stack.enter_async_context(AsyncExitStack())
             port = await inner.enter_async_context(server.serving(taking, settings))
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            return Receiving(port, taking, publisher, media, metrics, session, inner)
+            return Receiving(port, taking, publisher, media, state, metrics, session, inner)
 
         yield start

@@ -73,12 +73,14 @@ async def test_what_the_request_does_not_name_is_the_account_s(receiving) -> Non
     assert echoed(read(answered)) == ("DeliverRsp", None, mm7.REL_5_1_2, "5.3.0", 1000)
 
 
-async def test_a_retry_gets_the_same_answer_and_its_event_the_same_id(receiving) -> None:
+@pytest.mark.parametrize(("body", "status"), [(DELIVER, 200), (b"garbage", 400)])
+async def test_a_retry_gets_the_same_answer_and_is_not_published_again(receiving, body, status) -> None:
     started = await receiving()
-    one, two = [await started.post(DELIVER) for _ in range(2)]
+    one, two = [await started.post(body) for _ in range(2)]
     assert (one.status, one.body) == (two.status, two.body)
-    assert one.status == 200
-    assert len({event["id"] for event in started.publisher.events}) == 1
+    assert one.status == status
+    assert len(started.publisher.events) == 1
+    assert started.metrics.registry.get_sample_value("mm7_duplicates_total", {"account": "open"}) == 1
 
 
 def _root(children: str, operation: str = "DeliverReq") -> str:

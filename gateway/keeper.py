@@ -1,0 +1,102 @@
+"""An event's way to safety: to the broker, confirmed; else to the spool, synced, and from there to the broker later.
+
+Strategy: what is in the spool goes first, so an account whose events wait there sends new ones behind them. The broker
+has half of the time there is; what it has not confirmed by then goes to the spool, and may be published twice.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Literal, Protocol
+
+from gateway.broker import Outgoing, PublishFailed
+from gateway.stores.spool import Spool, SpoolUnavailable
+from gateway.telemetry import logs
+
+BROKERS_SHARE = 0.5
+DRAIN_WITHIN = 10.0
+SETTLE_WITHIN = 5.0
+
+Place = Literal["broker", "spool"]
+log = logs.get()
+
+
+class Publishes(Protocol):
+    """What the receiver needs of the broker."""
+
+    async def publish(self, outgoing: Outgoing, *, within: float) -> None:
+        """Return when it is confirmed; raise PublishFailed."""
+
+
+class NotKept(Exception):
+    """Neither broker nor spool has taken the event. It may still be published."""
+
+
+class Keeper:
+    """Keeps events. Without a spool what the broker does not take is not kept."""
+
+    def __init__(self, publisher: Publishes, spool: Spool[Outgoing] | None) -> None:
+        self._publisher = publisher
+        self._spool = spool
+        self._refused = ""
+
+    @property
+    def reason(self) -> str:
+        """Why nothing can be kept while the broker is away; empty if the spool would."""
+        return "no spool (MM7_SPOOL_DIR is empty)" if self._spool is None else self._refused
+
+    async def keep(self, account: str, message: Outgoing, *, until: float) -> Place:
+        """Return when the event is safe, and where. NotKept by `until`, a time of the event loop's clock."""
+        spool = self._spool
+        if spool is None or not spool.holds(account):
+            share = 1.0 if spool is None else BROKERS_SHARE
+            try:
+                await self._publisher.publish(message, within=_left(until) * share)
+            except PublishFailed as error:
+                if spool is None:
+                    raise NotKept(error.reason) from error
+            else:
+                return "broker"
+        await self._append(spool, account, message, until)
+        return "spool"
+
+    async def _append(self, spool: Spool[Outgoing], account: str, message: Outgoing, until: float) -> None:
+        try:
+            await spool.append(account, message, within=_left(until))
+        except SpoolUnavailable as error:
+            self._refused = f"spool: {error}"
+            raise NotKept(self._refused) from error
+        self._refused = ""
+
+    @asynccontextmanager
+    async def draining(self) -> AsyncIterator[None]:
+        """Publish what the spool holds, as the broker takes it; at the end what is left of it, for some seconds."""
+        if self._spool is None:
+            yield
+            return
+        drain = asyncio.create_task(self._spool.drain(self._publish, failed=PublishFailed), name="drain")
+        try:
+            yield
+            await self._settle(self._spool)
+        finally:
+            drain.cancel()
+            await asyncio.wait({drain})
+
+    async def _publish(self, message: Outgoing) -> None:
+        await self._publisher.publish(message, within=DRAIN_WITHIN)
+
+    async def _settle(self, spool: Spool[Outgoing]) -> None:
+        """Give the drain a moment while it gets on: a receiver that is not started again leaves nothing behind."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_WITHIN):
+                held = spool.events + 1
+                while 0 < spool.events < held:
+                    held = spool.events
+                    await asyncio.sleep(1.0)
+        if spool.events:
+            log.warning("spool.left_behind", entries=spool.events, folder=str(spool.folder))
+
+
+def _left(until: float) -> float:
+    return max(0.0, until - asyncio.get_running_loop().time())
