@@ -15,7 +15,14 @@ RULES = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlint
 PURE = next(rule for rule in RULES if rule["name"].startswith("The codec is pure"))
 KNOWN_TO = {  # a library → the modules that own it
     "aio_pika": ("gateway.broker",),
-    "aiohttp": ("gateway.receiver", "gateway.door", "gateway.server", "gateway.admin", "gateway.tools", "workers.provider"),
+    "aiohttp": (
+        "gateway.receiver",
+        "gateway.door",
+        "gateway.server",
+        "gateway.admin",
+        "gateway.tools",
+        "workers.provider",
+    ),
     "obstore": ("gateway.stores",),
     "redis": ("gateway.stores",),
 }

@@ -163,10 +163,12 @@ class Link:
 
 
 async def test_the_admin_pages_tell_alive_from_ready() -> None:
-    link, metrics = Link(), Metrics()
+    link, metrics, degraded = Link(), Metrics(), []
     admin.watch_broker(metrics, link)
     async with (
-        admin.serving("127.0.0.1", 0, metrics, lambda: admin.broker_reasons(link)) as port,
+        admin.serving(
+            "127.0.0.1", 0, metrics, lambda: admin.Health(admin.broker_reasons(link), list(degraded))
+        ) as port,
         aiohttp.ClientSession() as session,
     ):
 
@@ -176,6 +178,9 @@ async def test_the_admin_pages_tell_alive_from_ready() -> None:
 
         assert await get("/livez") == (200, '{"status":"alive"}')
         assert await get("/readyz") == (200, '{"status":"ready","reasons":[]}')
+        degraded.append("slow")
+        assert await get("/readyz") == (200, '{"status":"degraded","reasons":["slow"]}')
+        degraded.clear()
         assert "mm7_broker_up 1.0" in (await get("/metrics"))[1]
         link.state, link.reason = State.BLOCKED, "memory alarm"
         assert await get("/readyz") == (503, '{"status":"not ready","reasons":["broker blocked: memory alarm"]}')

@@ -1,0 +1,212 @@
+"""The stage of the fault tests and of the soak: our real programs, everything that they talk to, and the accounts.
+
+    async with Stage(Program, folder, brokers=[node.port], redis=redis.port) as stage:
+        receiver = await stage.receiver().ready()      # a process; Program as in tests/conftest.py
+        worker = await stage.worker().ready()
+        await stage.open_books()                       # from here on every event is counted
+        async with stage.caller.load(), stage.orderer.load():
+            stage.broker.black_hole()                  # a Proxy (proxy.py) before the broker; .store before Redis,
+            await asyncio.sleep(2)                     # .line before the provider
+            stage.broker.heal()
+        assert await stage.audit() == []               # waits for what is under way, then: what must never be
+
+`stage.callbacks` and `stage.commands` are the books (books.py), with their numbers as `str()`; `stage.provider` counts
+what it took to be sent, and misbehaves as told (provider.py). Receivers share one port, spool folder and state, so
+several may be started and any of them killed. Without `redis` the state is SQLite in `folder`.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+from rundir import free_ports
+
+from tests.conftest import Program, config
+from tests.faults import books
+from tests.faults.load import Caller, Orderer
+from tests.faults.provider import Provider
+from tests.faults.proxy import Proxy
+
+READ_WITHIN = 30.0
+PROVIDER_TIMEOUT = 1.5
+SETTLED_WITHIN = 20.0
+AWAY = (aio_pika.exceptions.AMQPError, OSError, TimeoutError)  # what a client of the broker may raise while it is
+
+
+class Shelf:
+    """A durable quorum queue of somebody else's, bound to all events of `accounts`; `read` takes out what is new."""
+
+    def __init__(self, url: Callable[[], str], accounts: Sequence[str]) -> None:
+        self.name = f"shelf-{secrets.token_hex(4)}"
+        self._url = url
+        self._accounts = accounts
+        self._seen: set[str] = set()
+
+    async def open(self) -> None:
+        """Declare it. The programs, or whoever, must have declared mm7.events."""
+        async with await aio_pika.connect(self._url()) as connection:
+            channel = await connection.channel()
+            arguments = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+            queue = await channel.declare_queue(self.name, durable=True, arguments=arguments)
+            for account in self._accounts:
+                await queue.bind("mm7.events", f"*.*.{account}.*")
+
+    async def read(self) -> list[dict[str, Any]]:
+        """The events that came since the last call. Raises what the client raises while the broker is away.
+
+        To the end by a marker of our own behind them. What a broken connection makes come again is known by its
+        message_id, which is another one for each publish.
+        """
+        async with asyncio.timeout(READ_WITHIN), await aio_pika.connect(self._url()) as connection:
+            channel = await connection.channel(publisher_confirms=True)
+            queue = await channel.get_queue(self.name, ensure=False)
+            marker = secrets.token_hex(8)
+            await channel.default_exchange.publish(aio_pika.Message(b"", message_id=marker), self.name)
+            came: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+            await queue.consume(came.put)
+            found = []
+            while (message := await came.get()).message_id != marker:
+                if message.body and message.message_id not in self._seen:
+                    found.append(message)
+            await message.ack(multiple=True)
+            await channel.close()
+            self._seen |= {each.message_id or "" for each in found}
+            return [json.loads(each.body) for each in found]
+
+    async def remove(self) -> None:
+        async with await aio_pika.connect(self._url()) as connection:
+            await (await connection.channel()).queue_delete(self.name)
+
+
+class Stage:
+    """See above. `start` makes a process of a module and its settings; `brokers` are the ports of one or more nodes.
+
+    `outbound` is laid over the settings of the accounts: by default the provider has 1.5 s, attempts wait 300 ms.
+    """
+
+    def __init__(
+        self,
+        start: Callable[..., Program],
+        folder: Path,
+        *,
+        brokers: Sequence[int],
+        redis: int | None = None,
+        accounts: int = 1,
+        **outbound: Any,
+    ) -> None:
+        self.folder = folder
+        self.accounts = [f"fault-{secrets.token_hex(4)}" for _ in range(accounts)]
+        self.account = self.accounts[0]
+        self.brokers = brokers
+        (self.port,) = free_ports(1)
+        self.broker = Proxy(*brokers)
+        self.store = Proxy(redis) if redis else None
+        self.provider = Provider()
+        self.line = Proxy()
+        self.callbacks, self.commands = books.Callbacks(), books.Commands()
+        self.caller = Caller(self.callbacks, *(self.callback_url(name) for name in self.accounts))
+        self.orderer = Orderer(self.commands, self.direct_url, self.accounts)
+        self.shelf = Shelf(self.direct_url, self.accounts)
+        self._start = start
+        self._outbound = outbound
+        self._stack = contextlib.AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for each in (self.provider, self.broker, self.store, self.caller, self.orderer):
+            if each is not None:
+                await self._stack.enter_async_context(each)
+        self.line.targets = (self.provider.port,)
+        await self._stack.enter_async_context(self.line)
+        self.config = config(self.folder / "config.toml", {name: self._settings() for name in self.accounts})
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def _settings(self) -> dict[str, Any]:
+        sending = {
+            "url": f"http://127.0.0.1:{self.line.port}/mm7/v1/",
+            "sender": "111122",
+            "timeout": PROVIDER_TIMEOUT,
+            "rate": 200,
+            "retry_delays": ["300ms", "301ms", "302ms"],
+        }
+        return {"profile": "generic", "inbound": {"open": True}, "outbound": sending | self._outbound}
+
+    def callback_url(self, account: str) -> str:
+        return f"http://127.0.0.1:{self.port}/mm7/{account}"
+
+    def direct_url(self) -> str:
+        """Of the first broker that can be reached, past the proxy."""
+        for port in self.brokers:
+            if _listens(port):
+                return _amqp(port)
+        return _amqp(self.brokers[0])
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    def receiver(self, **settings: object) -> Program:
+        """Start a receiver; `await` its ready() or listening()."""
+        return self._program("gateway", HTTP_PORT=self.port, REUSE_PORT="true", **settings)
+
+    def worker(self, **settings: object) -> Program:
+        """Start a worker."""
+        return self._program("workers", **settings)
+
+    def _program(self, module: str, **settings: object) -> Program:
+        state = self.store.redis_url if self.store else f"sqlite:///{self.folder}/state.db"
+        given = {
+            "AMQP_URL": self.broker.amqp_url,
+            "CONFIG": self.config,
+            "SPOOL_DIR": self.spool,
+            "STATE_URL": state,
+            "MEDIA_URL": (self.folder / "media").as_uri(),
+            "ADMIN_PORT": 0,
+            "LOG_FORMAT": "json",
+        }
+        return self._start(module, **given | settings)
+
+    async def open_books(self) -> None:
+        """Bind the shelf; needs a program that is ready, or was."""
+        await self.shelf.open()
+
+    async def read(self) -> None:
+        """Enter what has come into the shelf, and what the provider has taken."""
+        events = await self.shelf.read()
+        self.callbacks.store(events)
+        self.commands.store(events)
+        self.commands.accepted = self.provider.accepted
+
+    async def audit(self, within: float = SETTLED_WITHIN) -> list[str]:
+        """What must never be; asked when everything has come to its end, or time is up."""
+        deadline = time.monotonic() + within
+        while True:
+            with contextlib.suppress(*AWAY):
+                await self.read()
+            if not (self.callbacks.lost or self.commands.unfinished) or time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.1)
+        return self.callbacks.problems + self.commands.problems
+
+
+def _amqp(port: int) -> str:
+    return f"amqp://guest:guest@127.0.0.1:{port}/"
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        return True
+    return False
