@@ -20,7 +20,7 @@ from gateway.broker.events import outgoing
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import Event, Report
-from gateway.contract.parts import Blob
+from gateway.contract.parts import Blob, Storage
 from gateway.keeper import Keeper, NotKept
 from gateway.settings import Settings
 from gateway.stores.correlation import Correlation
@@ -50,6 +50,7 @@ class Receiver:
             state, unavailable=metrics.state_unavailable.labels("published").inc, within=STATE_WITHIN
         )
         self._correlation = Correlation(state, within=STATE_WITHIN)
+        self._storage = Storage(media.url_of, settings.media_inline_max_bytes)
         self._accounts = {a.callback_path.rstrip("/"): a for a in settings.accounts.values()}
         self.in_flight = 0
         self.draining = False
@@ -123,7 +124,7 @@ class Receiver:
     async def _read(self, taking: "_Taking") -> tuple[mm7.Decoded, callbacks.Callback]:
         def read() -> tuple[mm7.Decoded, callbacks.Callback]:
             decoded = mm7.decode(taking.request.headers.get("Content-Type"), taking.body)
-            return decoded, callbacks.from_mm7(decoded, taking.receipt, self._media.url_of)
+            return decoded, callbacks.from_mm7(decoded, taking.receipt, self._storage)
 
         try:
             return await asyncio.to_thread(read) if len(taking.body) > LARGE_BYTES else read()

@@ -58,6 +58,9 @@ class Settings(BaseSettings):
         3 * 24 * 3600.0, description="Seconds an account's oldest event may wait; past it the account gets 503."
     )
     media_url: str = Field(default_factory=_media_default, description="file://, s3://, gs://, az:// or memory://")
+    media_inline_max_bytes: Annotated[int, Field(ge=0, le=256 * 1024)] = Field(
+        0, description="Parts up to this size stand in the event itself, in base64, instead of in the media store."
+    )
     state_url: Secret = Field(
         default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
     )

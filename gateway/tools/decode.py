@@ -12,6 +12,7 @@ from gateway.accounts import Account
 from gateway.answers import Answer
 from gateway.contract import addresses, callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 from gateway.stores.media import location
 
 from .http_file import HttpFile
@@ -52,7 +53,7 @@ def _callback(decoded: mm7.Decoded, headers: CIMultiDict[str], account: Account,
         received_at=datetime.now(UTC),
         headers=headers,
     )
-    event = callbacks.from_mm7(decoded, receipt, lambda sha256: location(media_url, sha256)).event
+    event = callbacks.from_mm7(decoded, receipt, Storage(lambda sha256: location(media_url, sha256))).event
     return _show(
         decoded.message.operation,
         event=event.model_dump(mode="json"),

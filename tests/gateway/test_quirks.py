@@ -7,6 +7,7 @@ import pytest
 from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 
 NS = mm7.REL_6_1_4
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -129,7 +130,7 @@ def event_of(content_type: str | None, body: str | bytes) -> dict:
     receipt = Receipt(
         account="a", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
     )
-    callback = callbacks.from_mm7(mm7.decode(content_type, raw), receipt, lambda digest: f"memory:///{digest}")
+    callback = callbacks.from_mm7(mm7.decode(content_type, raw), receipt, Storage(lambda digest: f"memory:///{digest}"))
     return callback.event.model_dump()["data"]
 
 

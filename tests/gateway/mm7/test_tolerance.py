@@ -15,6 +15,7 @@ import pytest
 from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 
 NS, OLD = mm7.REL_6_1_4, mm7.REL_5_1_2
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -791,7 +792,9 @@ def test_it_is_read_and_every_deviation_has_its_name(row: Row) -> None:
         account="a", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
     )
     decoded = mm7.decode(row.content_type, row.body if isinstance(row.body, bytes) else row.body.encode())
-    data = callbacks.from_mm7(decoded, receipt, lambda digest: f"memory:///{digest}").event.model_dump()["data"]
+    data = callbacks.from_mm7(decoded, receipt, Storage(lambda digest: f"memory:///{digest}")).event.model_dump()[
+        "data"
+    ]
     assert {path: part_of(data, path) for path in row.fields} == row.fields
     assert set(data["quirks"]) == row.quirks
 
