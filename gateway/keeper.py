@@ -1,7 +1,8 @@
 """An event's way to safety: to the broker, confirmed; else to the spool, synced, and from there to the broker later.
 
 Strategy: what is in the spool goes first, so an account whose events wait there sends new ones behind them. The broker
-has half of the time there is; what it has not confirmed by then goes to the spool, and may be published twice.
+has half of the time there is; what it has not confirmed by then goes to the spool, and may be published twice. Where
+the media store is away, the spool takes the callback whole, and it becomes its event when it is its turn.
 """
 
 import asyncio

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")
     body_within: Positive = Field(5.0, description="Seconds for a callback's body to arrive; then 408.")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(10 * 1024 * 1024, description="Larger callbacks: 413.")
+    max_bytes_in_flight: Annotated[int, Field(ge=1024)] = Field(
+        128 * 1024 * 1024, description="Bytes of callbacks being read and answered at a time; past it 503."
+    )
     spool_dir: str = Field(
         ".run/spool", description="Where events wait while the broker is away; empty: no spool, callbacks get 503."
     )

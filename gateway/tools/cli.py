@@ -19,7 +19,7 @@ from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
 
 from . import check as checks
-from . import console, http_file, words
+from . import console, words
 from . import decode as decoding
 from . import encode as encoding
 from . import send as sending

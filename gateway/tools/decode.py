@@ -15,7 +15,7 @@ from gateway.contract.callbacks import Receipt
 from gateway.contract.parts import Storage
 from gateway.stores.media import location
 
-from .http_file import HttpFile
+from gateway.http_file import HttpFile
 
 DRY_RUN = Account.model_validate({"name": "dry-run", "profile": "generic", "inbound": {"open": True}})
 

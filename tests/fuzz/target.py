@@ -18,7 +18,7 @@ from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import Event
 from gateway.contract.parts import Storage
-from gateway.tools import http_file
+from gateway import http_file
 from workers import outcome
 
 SAMPLES = Path(__file__).parents[1] / "samples"

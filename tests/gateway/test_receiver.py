@@ -7,7 +7,7 @@ import pytest
 from gateway import mm7
 from gateway.broker import PublishFailed
 from gateway.stores.media import MediaUnavailable
-from gateway.tools import http_file
+from gateway import http_file
 
 NS = mm7.REL_6_1_4
 DELIVER = mm7.encode(

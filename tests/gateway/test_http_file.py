@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.tools import http_file
+from gateway import http_file
 
 XML = b"<a/>\n"
 
