@@ -3,6 +3,7 @@
 Strategy: every problem is reported at once, each with the setting's name, its value and what to do.
 """
 
+import importlib.util
 import os
 import re
 from collections.abc import Mapping
@@ -10,10 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-from gateway.accounts import Account, Port, Positive, Secret
+from gateway.accounts import Account, FetchHost, Network, Port, Positive, Secret
 from gateway.contract.commands import path_of
 
 _SECRETS = {"basic", "vaspid", "amqp_url", "state_url"}
@@ -34,6 +41,14 @@ def _media_default() -> str:
 
 def _state_default() -> str:
     return f"sqlite:///{Path.cwd()}/.run/state.db"
+
+
+def _listed(value: object) -> object:
+    """A list in one environment variable: `a, b`."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+Listed = (NoDecode, BeforeValidator(_listed))
 
 
 class Settings(BaseSettings):
@@ -64,8 +79,29 @@ class Settings(BaseSettings):
     media_inline_max_bytes: Annotated[int, Field(ge=0, le=256 * 1024)] = Field(
         0, description="Parts up to this size stand in the event itself, in base64, instead of in the media store."
     )
+    media_sign_seconds: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = Field(
+        0, description="How long a signed link to a part is valid, where the store can sign; 0: no such links."
+    )
+    media_keep: Positive = Field(
+        30 * 24 * 3600.0, description="Seconds an event may refer to its parts: `mm7 media prune` spares these."
+    )
     state_url: Secret = Field(
         default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
+    )
+    fetch_max_bytes: Annotated[int, Field(ge=1024)] = Field(
+        10 * 1024 * 1024, description="Of a command's part that is fetched by url, and of all of them together."
+    )
+    fetch_within: Positive = Field(20.0, description="Seconds to fetch the parts of a command.")
+    fetch_hosts: Annotated[list[FetchHost], *Listed] = Field(
+        [],
+        description="Where https:// urls may lead: `photos.example.net`, `*.example.net`, `host:8443`, `host:*`, `*`; "
+        "`http://host` allows plain http too. Empty: any public host.",
+    )
+    fetch_networks: Annotated[list[Network], *Listed] = Field(
+        [], description="Private networks that may be fetched from all the same: `10.1.2.0/24`."
+    )
+    fetch_buckets: Annotated[list[str], *Listed] = Field(
+        [], description="Buckets that s3:// urls may name. Empty: none but the media store's own."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "console"] | None = Field(
@@ -171,6 +207,11 @@ class WorkerSettings(Settings):
     def _sending(cls, value: Mapping[str, Account]) -> Mapping[str, Account]:
         if not any(account.outbound for account in value.values()):
             raise ValueError("no account can send: give one an [accounts.<name>.outbound] with the provider's url")
+        scaling = [name for name, each in value.items() if each.outbound and each.outbound.image_max_bytes]
+        if scaling and importlib.util.find_spec("PIL") is None:
+            raise ValueError(
+                f"image_max_bytes of {', '.join(scaling)} needs Pillow: install mm7-gateway[images], or take it out"
+            )
         return value
 
 
