@@ -138,6 +138,8 @@ class Stage:
             "MM7_HTTP_PORT": str(self.ports.http),
             "MM7_ADMIN_PORT": str(admin_port),
             "MM7_MEDIA_URL": self.media.absolute().as_uri(),
+            "MM7_SPOOL_DIR": str((self.folder / "spool").absolute()),
+            "MM7_STATE_URL": f"sqlite://{(self.folder / 'state.db').absolute()}",
             "MM7_LOG_FORMAT": "json",
         }
 
