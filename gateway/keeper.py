@@ -6,11 +6,11 @@ has half of the time there is; what it has not confirmed by then goes to the spo
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal, Protocol
 
-from gateway.broker import Outgoing, PublishFailed
+from gateway.broker import Outgoing, Progress, PublishFailed
 from gateway.stores.spool import Spool, SpoolUnavailable
 from gateway.telemetry import logs
 
@@ -27,6 +27,9 @@ class Publishes(Protocol):
 
     async def publish(self, outgoing: Outgoing, *, within: float) -> None:
         """Return when it is confirmed; raise PublishFailed."""
+
+    async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:
+        """Publish in order; how far that got."""
 
 
 class NotKept(Exception):
@@ -75,7 +78,7 @@ class Keeper:
         if self._spool is None:
             yield
             return
-        drain = asyncio.create_task(self._spool.drain(self._publish, failed=PublishFailed), name="drain")
+        drain = asyncio.create_task(self._spool.drain(self._publish), name="drain")
         try:
             yield
             await self._settle(self._spool)
@@ -83,8 +86,8 @@ class Keeper:
             drain.cancel()
             await asyncio.wait({drain})
 
-    async def _publish(self, message: Outgoing) -> None:
-        await self._publisher.publish(message, within=DRAIN_WITHIN)
+    async def _publish(self, chunk: Sequence[Outgoing]) -> Progress:
+        return await self._publisher.publish_all(chunk, within=DRAIN_WITHIN)
 
     async def _settle(self, spool: Spool[Outgoing]) -> None:
         """Give the drain a moment while it gets on: a receiver that is not started again leaves nothing behind."""

@@ -13,7 +13,7 @@ from .message import Outgoing
 
 _MAGIC = b"MM7\x01"
 _PREFIX = struct.Struct(">4sII")
-_FIELDS = ("exchange", "routing_key", "content_type", "type", "correlation_id")
+_FIELDS = ("exchange", "routing_key", "content_type", "type", "correlation_id", "expiration")
 
 
 def dump(outgoing: Outgoing) -> bytes:
@@ -34,6 +34,9 @@ def load(frame: bytes) -> Outgoing:
     rest = memoryview(frame)[_PREFIX.size :]
     if magic != _MAGIC or zlib.crc32(rest) != crc or length > len(rest):
         raise ValueError("the frame is damaged")
-    head = json.loads(bytes(rest[:length]))
-    stamp = head.pop("timestamp")
-    return Outgoing(**head, body=bytes(rest[length:]), timestamp=datetime.fromisoformat(stamp) if stamp else None)
+    try:
+        head = json.loads(bytes(rest[:length]))
+        stamp = head.pop("timestamp")
+        return Outgoing(**head, body=bytes(rest[length:]), timestamp=datetime.fromisoformat(stamp) if stamp else None)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("the frame is of another version") from error

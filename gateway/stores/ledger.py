@@ -72,6 +72,16 @@ class Ledger:
         value = _SENDING + orjson.dumps(asdict(mark))
         await self._state.delete(_key(account, command_id), expected=value, within=self._within)
 
+    async def renew(self, account: str, command_id: str, event: bytes) -> None:
+        """Put a newer outcome over an older one; a command that is being sent is left alone."""
+        key, value = _key(account, command_id), _OUTCOME + event
+        expected = await self._state.get(key, within=self._within)
+        while not isinstance(_read(expected), Sending):
+            stands = await self._state.swap(key, expected, value, self._ttl_seconds, within=self._within)
+            if stands == value:
+                return
+            expected = stands
+
     async def beat(self, worker: str) -> None:
         """Say that a worker is alive; every BEAT_EVERY seconds."""
         await self._state.put(f"worker:{worker}", b"1", ALIVE_SECONDS, durable=False, within=self._within)
@@ -79,6 +89,10 @@ class Ledger:
     async def is_alive(self, worker: str) -> bool:
         """Whether a worker has said so within ALIVE_SECONDS."""
         return await self._state.get(f"worker:{worker}", within=self._within) is not None
+
+    async def leave(self, worker: str) -> None:
+        """Say that a worker has ended: what it was still sending need not be waited for."""
+        await self._state.delete(f"worker:{worker}", within=self._within)
 
 
 def _key(account: str, command_id: str) -> str:

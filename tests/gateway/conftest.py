@@ -1,6 +1,6 @@
 """A receiver on a port of its own, with a publisher that remembers."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 from pamqp.header import ContentHeader
 
 from gateway import server
-from gateway.broker import Outgoing
+from gateway.broker import Outgoing, Progress, PublishFailed
 from gateway.broker.message import to_amqp
 from gateway.keeper import Keeper
 from gateway.receiver import Receiver
@@ -39,6 +39,14 @@ class Recorder:
         if self.hold:
             await self.hold()
         self.sent.append(outgoing)
+
+    async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:
+        for number, each in enumerate(chunk):
+            try:
+                await self.publish(each, within=within)
+            except PublishFailed as error:
+                return Progress(number, error.reason)
+        return Progress(len(chunk))
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from gateway import mm7
-from gateway.broker import PublishFailed, frames
+from gateway.broker import Progress, PublishFailed, frames
 from gateway.keeper import Keeper
 from gateway.stores.correlation import Correlation, Origin
 from gateway.stores.spool import Spool
@@ -224,6 +224,9 @@ async def test_settling_ends_when_the_broker_takes_nothing(spool) -> None:
     class Never:
         async def publish(self, outgoing, *, within: float) -> None:
             raise PublishFailed("no connection")
+
+        async def publish_all(self, chunk, *, within: float) -> Progress:
+            return Progress(0, "no connection")
 
     keeper = Keeper(Never(), spool)
     from gateway.broker import Outgoing
