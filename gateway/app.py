@@ -58,15 +58,17 @@ async def run(settings: Settings) -> None:
     log = logs.get()
     stop = signals.stop_event()
     metrics, media, events = Metrics(), MediaStore(settings.media_url), spool(settings)
+    url, objects = settings.amqp_url.get_secret_value(), topology(settings)
     # In this order in, in the other order out: readiness goes first, the broker last.
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(
-            Connection(settings.amqp_url.get_secret_value(), "mm7-gateway", topology(settings))
-        )
+        connection = await stack.enter_async_context(Connection(url, "mm7-gateway", objects))
         store = await stack.enter_async_context(state(settings))
         if events is not None:
             await stack.enter_async_context(events)
-        keeper = Keeper(Publisher(connection, observe=metrics.publish_seconds.observe), events)
+        publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
+        # One of its own: what the broker closes because of a chunk must not take the callbacks of now along.
+        drained = await stack.enter_async_context(Connection(url, "mm7-gateway spool", objects))
+        keeper = Keeper(publisher, events, Publisher(drained))
         await stack.enter_async_context(keeper.draining())
         receiver = Receiver(settings, keeper, media, store, metrics)
         admin.watch_broker(metrics, connection)

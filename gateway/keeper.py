@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Literal, Protocol
 
 from gateway.broker import Outgoing, Progress, PublishFailed
@@ -28,6 +29,10 @@ class Publishes(Protocol):
     async def publish(self, outgoing: Outgoing, *, within: float) -> None:
         """Return when it is confirmed; raise PublishFailed."""
 
+
+class PublishesAll(Protocol):
+    """What the spool needs of it."""
+
     async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:
         """Publish in order; how far that got."""
 
@@ -37,11 +42,16 @@ class NotKept(Exception):
 
 
 class Keeper:
-    """Keeps events. Without a spool what the broker does not take is not kept."""
+    """Keeps events: `publisher` for those of now, `drain` for those that waited. Without a spool what the broker does
+    not take is not kept.
+    """
 
-    def __init__(self, publisher: Publishes, spool: Spool[Outgoing] | None) -> None:
+    def __init__(
+        self, publisher: Publishes, spool: Spool[Outgoing] | None = None, drain: PublishesAll | None = None
+    ) -> None:
         self._publisher = publisher
         self._spool = spool
+        self._drain = drain
         self._refused = ""
 
     @property
@@ -75,19 +85,17 @@ class Keeper:
     @asynccontextmanager
     async def draining(self) -> AsyncIterator[None]:
         """Publish what the spool holds, as the broker takes it; at the end what is left of it, for some seconds."""
-        if self._spool is None:
+        if self._spool is None or self._drain is None:
             yield
             return
-        drain = asyncio.create_task(self._spool.drain(self._publish), name="drain")
+        publish_all = partial(self._drain.publish_all, within=DRAIN_WITHIN)
+        drain = asyncio.create_task(self._spool.drain(publish_all), name="drain")
         try:
             yield
             await self._settle(self._spool)
         finally:
             drain.cancel()
             await asyncio.wait({drain})
-
-    async def _publish(self, chunk: Sequence[Outgoing]) -> Progress:
-        return await self._publisher.publish_all(chunk, within=DRAIN_WITHIN)
 
     async def _settle(self, spool: Spool[Outgoing]) -> None:
         """Give the drain a moment while it gets on: a receiver that is not started again leaves nothing behind."""

@@ -54,7 +54,7 @@ class Ledger:
         return _read(stands)
 
     async def finish(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes:
-        """Write the outcome over a mark, one's own or a dead worker's; the event that stands, to be published."""
+        """Write the outcome over one's own mark; the event that stands, to be published."""
         key, value = _key(account, command_id), _OUTCOME + event
         expected: bytes | None = _SENDING + orjson.dumps(asdict(mark))
         while True:
@@ -66,6 +66,16 @@ class Ledger:
                     expected = None
                 case Sending():  # forgotten, and sent again by another: what became of ours is what we know
                     return event
+
+    async def inherit(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes | None:
+        """Write the outcome over a mark that was left; the event that stands, None where the mark is gone by now."""
+        expected = _SENDING + orjson.dumps(asdict(mark))
+        stands = _read(
+            await self._state.swap(
+                _key(account, command_id), expected, _OUTCOME + event, self._ttl_seconds, within=self._within
+            )
+        )
+        return stands.event if isinstance(stands, Outcome) else None
 
     async def forget(self, account: str, command_id: str, mark: Sending) -> None:
         """Take one's mark away: the command was not sent, and may be."""

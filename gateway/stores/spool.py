@@ -35,7 +35,7 @@ class SpoolFull(SpoolUnavailable):
 class Spool(Generic[T]):
     """The spool in `folder`; `dump` and `load` (ValueError: damaged) make bytes of an entry and back.
 
-    Full at `max_bytes` in all; and for an account whose oldest entry is older than `max_age_seconds`.
+    Full where this process holds `max_bytes`; and for an account whose oldest entry is older than `max_age_seconds`.
     """
 
     def __init__(
@@ -118,11 +118,14 @@ class Spool(Generic[T]):
     async def drain(self, publish: Publish[T]) -> None:
         """Publish what is here, as it comes, until cancelled; an account that gets no further rests for a moment.
 
-        `publish` takes entries of one account in their order, and says how far it got; it does so in the end.
+        `publish` gets entries of one account in their order, says how far it came, and has a deadline of its own.
         """
         await Drain(self._journals, self._load, publish).run(self._news)
 
     async def flush(self, publish: Publish[T]) -> bool:
-        """Publish what is here and what others have left behind, once; whether all of it went out."""
+        """Publish what is here and what others have left behind, once; whether all of it went out.
+
+        What did not is given back when the spool is left.
+        """
         await self._journals.adopt()
         return await Drain(self._journals, self._load, publish).once()

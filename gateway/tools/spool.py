@@ -27,7 +27,7 @@ app = typer.Typer(no_args_is_help=True, help="What is acknowledged and waits on 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:  # an option
     """List what waits, of receivers that run and of those that have ended."""
-    rows = leftovers.summaries(_folder(console.settings()))
+    rows = _rows(_folder(console.settings()))
     if as_json:
         for row in rows:
             console.say(orjson.dumps(row, option=orjson.OPT_UTC_Z).decode())
@@ -40,13 +40,14 @@ def list_(as_json: JsonOption = False) -> None:  # an option
 
 def total(rows: Sequence[Row]) -> str:
     """All of it in one line."""
-    entries = sum(row.entries for row in rows)
-    problems = sum(bool(row.problem) for row in rows)
+    waiting = [row for row in rows if not row.problem]
+    entries = sum(row.entries for row in waiting)
+    problems = len(rows) - len(waiting)
     apart = f"; {words.count(problems, 'file')} that a person has to look at" if problems else ""
     if not entries:
         return f"nothing waits{apart}"
-    oldest = min(row.oldest for row in rows if row.oldest is not None)
-    size = words.size(sum(row.bytes for row in rows))
+    oldest = min(row.oldest for row in waiting if row.oldest is not None)
+    size = words.size(sum(row.bytes for row in waiting))
     age = words.age((datetime.now(UTC) - oldest).total_seconds())
     return f"{words.count(entries, 'entry')} {'waits' if entries == 1 else 'wait'}, {size}, the oldest for {age}{apart}"
 
@@ -85,9 +86,16 @@ async def _flush(settings: Settings, folder: Path) -> int:
                 await spool.flush(publish)
     finally:
         console.say(f"{published} published")
-    rows = leftovers.summaries(folder)
+    rows = _rows(folder)
     console.say(f"in the spool: {total(rows)}")
     return 1 if any(row.entries or row.problem for row in rows if not row.in_use) else 0
+
+
+def _rows(folder: Path) -> list[Row]:
+    try:
+        return leftovers.summaries(folder)
+    except OSError as error:
+        console.fail(f"the spool {folder} cannot be read: {error.strerror or error}", 1)
 
 
 def _folder(settings: Settings) -> Path:

@@ -57,7 +57,7 @@ async def _receiver(publisher: Publisher, **given: object) -> AsyncIterator[Work
         state = await stack.enter_async_context(app.state(settings))
         if (spool := app.spool(settings)) is not None:
             await stack.enter_async_context(spool)
-        keeper = Keeper(publisher, spool)
+        keeper = Keeper(publisher, spool, publisher)
         await stack.enter_async_context(keeper.draining())
         receiver = Receiver(settings, keeper, MediaStore(settings.media_url), state, Metrics())
         port = await stack.enter_async_context(serving(receiver, settings))

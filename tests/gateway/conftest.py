@@ -110,7 +110,7 @@ async def receiving() -> AsyncIterator[Callable[..., Any]]:
             settings = Settings(accounts=accounts or {"open": OPEN}, **defaults | given)
             publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
             state = state or MemoryState()
-            taking = Receiver(settings, Keeper(publisher, spool), media, state, metrics)
+            taking = Receiver(settings, Keeper(publisher, spool, publisher), media, state, metrics)
             inner = await stack.enter_async_context(AsyncExitStack())
             port = await inner.enter_async_context(server.serving(taking, settings))
             session = await stack.enter_async_context(aiohttp.ClientSession())

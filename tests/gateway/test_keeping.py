@@ -228,7 +228,7 @@ async def test_settling_ends_when_the_broker_takes_nothing(spool) -> None:
         async def publish_all(self, chunk, *, within: float) -> Progress:
             return Progress(0, "no connection")
 
-    keeper = Keeper(Never(), spool)
+    keeper = Keeper(Never(), spool, Never())
     from gateway.broker import Outgoing
 
     message = Outgoing(exchange="", routing_key="q", body=orjson.dumps({}), content_type="application/json")

@@ -159,9 +159,21 @@ async def test_sender_and_heir_agree_on_one_outcome_whoever_comes_first(state: S
         mark = sending()
         await one.begin("a", f"c{n}", mark)
         told = await asyncio.gather(
-            one.finish("a", f"c{n}", mark, b"accepted"), two.finish("a", f"c{n}", mark, b"unknown")
+            one.finish("a", f"c{n}", mark, b"accepted"), two.inherit("a", f"c{n}", mark, b"unknown")
         )
         assert told[0] == told[1]
+
+
+async def test_an_heir_writes_over_the_mark_that_it_has_seen_and_over_no_other(state: State) -> None:
+    ledger = Ledger(state)
+    left, newer = sending(), sending("w2", 2)
+    assert await ledger.inherit("a", "c1", left, b"unknown") is None
+    await ledger.begin("a", "c1", newer)
+    assert await ledger.inherit("a", "c1", left, b"unknown") is None
+    assert await ledger.look("a", "c1") == newer
+    assert await ledger.inherit("a", "c1", newer, b"unknown") == b"unknown"
+    assert await ledger.finish("a", "c1", newer, b"accepted") == b"unknown"
+    assert await ledger.inherit("a", "c1", newer, b"other") == b"unknown"
 
 
 async def test_an_outcome_is_known_although_the_store_has_forgotten_the_mark(state: State) -> None:

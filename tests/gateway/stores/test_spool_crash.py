@@ -20,7 +20,7 @@ from gateway.stores.jobs import Needs
 from gateway.stores.spool import Spool, SpoolUnavailable
 
 ROOT = Path(__file__).parents[3]
-ROUNDS, AT_ONCE = 5, 4
+ROUNDS, AT_ONCE = 4, 4
 
 
 def message(text: str, size: int = 0) -> str:
@@ -67,7 +67,7 @@ APPEND = """
             async def caller(name):
                 for n in range(1_000_000):
                     text = f"{name} {start} {n}"
-                    await one.append(name, text + "\\0" * (300_000 if n % 25 == 7 else 1500), within=60)
+                    await one.append(name, text + "\\0" * (60_000 if n % 25 == 7 else 1500), within=60)
                     os.write(1, f"{text}\\n".encode())
             await asyncio.gather(*(caller(f"a{which}{n}") for n in range(8)))
     asyncio.run(main(*sys.argv[1:]))

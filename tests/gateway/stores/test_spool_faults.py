@@ -222,16 +222,21 @@ SYNCS = """
 """
 
 
-async def test_an_entry_whose_fsync_fails_is_refused_and_those_round_it_stay(tmp_path: Path) -> None:
+def synced(folder: Path) -> str:
+    """What a process says whose fsyncs fail now and then."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("making fsync fail needs a C compiler (what follows from it is tested without)")
-    (tmp_path / "shim.c").write_text(FAILING_SYNC)
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", "shim.so", "shim.c", "-ldl"], check=True, cwd=tmp_path)
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "LD_PRELOAD": str(tmp_path / "shim.so")}
+    (folder / "shim.c").write_text(FAILING_SYNC)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", "shim.so", "shim.c", "-ldl"], check=True, cwd=folder)
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "LD_PRELOAD": str(folder / "shim.so")}
     command = [sys.executable, "-c", textwrap.dedent(SYNCS)]
-    output = subprocess.run(command, cwd=tmp_path, env=env, check=True, timeout=20, capture_output=True, text=True)
-    told = [line.split() for line in output.stdout.splitlines() if line.startswith(("acknowledged", "refused"))]
+    return subprocess.run(command, cwd=folder, env=env, check=True, timeout=20, capture_output=True, text=True).stdout
+
+
+async def test_an_entry_whose_fsync_fails_is_refused_and_those_round_it_stay(tmp_path: Path) -> None:
+    lines = synced(tmp_path).splitlines()
+    told = [line.split() for line in lines if line.startswith(("acknowledged", "refused"))]
     assert told == [["refused" if n % 4 else "acknowledged", str(n)] for n in range(12)]
     sink = Sink()
     async with make(tmp_path / "spool") as one:
@@ -379,6 +384,65 @@ async def test_the_list_is_true_while_others_write_and_publish(tmp_path: Path) -
         task.cancel()
         await asyncio.wait({task})
     assert set(sink.texts) == {str(n) for n in range(taken)}
+
+
+async def test_a_disk_that_hangs_in_the_middle_keeps_the_end_waiting_for_a_moment_only(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(journal_module, "_CLOSE_WITHIN", 0.1)
+    free = threading.Event()
+    async with make(tmp_path) as one:
+        await one.append("a", "a 1")
+        hanging = one._journals.own._database.submit(lambda _: free.wait(10), Needs.ALONE)
+        began = time.monotonic()
+    assert time.monotonic() - began < 1
+    free.set()
+    await asyncio.wait({hanging.future})
+    assert [row.entries for row in leftovers.summaries(tmp_path)] == [1]
+
+
+async def test_what_a_flush_cannot_publish_is_given_back(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        async with make(tmp_path) as left:
+            await left.append(name, f"{name} 1")
+
+    async def publish(chunk: Sequence[str]) -> Progress:
+        return Progress(0, "away") if chunk[0] == "a 1" else Progress(len(chunk))
+
+    async with make(tmp_path) as one:
+        assert not await one.flush(publish)
+        assert one.events == 1
+    assert [(row.account, row.in_use) for row in leftovers.summaries(tmp_path)] == [("a", False)]
+    sink = Sink()
+    async with make(tmp_path) as one:
+        assert await one.flush(sink.publish)
+    assert sink.texts == ["a 1"]
+
+
+async def test_neither_threads_nor_files_stay_behind(tmp_path: Path, eventually) -> None:
+    async def round_trip(n: int) -> None:
+        async with make(tmp_path) as one:
+            await one.append("a", "a 1")
+            if n % 3 == 0:
+                one._journals.own._database.submit(failure(sqlite3.SQLITE_CORRUPT), Needs.WRITE)
+                with pytest.raises(SpoolUnavailable):
+                    await one.append("a", "a 2")
+            if n % 2:
+                await one.flush(Sink().publish)
+            task = asyncio.create_task(one.drain(Sink().publish))
+            await asyncio.sleep(0.001 * n)
+            task.cancel()
+            await asyncio.wait({task})
+
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    await round_trip(0)
+    threads, opened = threading.active_count(), open_files()
+    for n in range(24):
+        await round_trip(n)
+    assert await eventually(lambda: threading.active_count() <= threads)
+    assert open_files() <= opened
 
 
 @pytest.mark.parametrize("head", [{}, [], {"timestamp": None}, {"timestamp": 5}, {"timestamp": None, "colour": "red"}])
