@@ -88,6 +88,7 @@ class Place:
             amqp_url=url,
             admin_port=self.admin,
             media_url=media,
+            state_url=f"sqlite://{media.removeprefix('file://')}/state.db",
             accounts={
                 self.account: {"profile": "generic", "outbound": outbound},
                 f"{self.account}-in": {"profile": "generic", "inbound": {"open": True}},
