@@ -61,6 +61,12 @@ class Settings(BaseSettings):
     state_url: Secret = Field(
         default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
     )
+    commands_kept: Positive = Field(
+        7 * 24 * 3600.0, description="Seconds that a command's id and outcome are remembered: it is not sent again."
+    )
+    messages_kept: Positive = Field(
+        7 * 24 * 3600.0, description="Seconds after a submit in which its reports carry the command."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "console"] | None = Field(
         None, description="Default: console on a terminal, else json."

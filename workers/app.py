@@ -38,6 +38,7 @@ class Shared:
     media: MediaStore
     state: State
     once: Once
+    correlation: Correlation
     metrics: Metrics
 
 
@@ -51,7 +52,7 @@ async def run(settings: Settings) -> None:
     draining = False
     async with AsyncExitStack() as stack:
         state = await stack.enter_async_context(app.state(settings))
-        once = _once(state, metrics)
+        once = _once(settings, state, metrics)
         await stack.enter_async_context(once.pulse.beating())
         # Two connections: what goes wrong with a publish must not take the consumers along.
         publishing = await stack.enter_async_context(Connection(url, "mm7-worker publish", objects))
@@ -68,7 +69,8 @@ async def run(settings: Settings) -> None:
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, health))
 
         media, submit = MediaStore(settings.media_url), partial(provider.submit, session)
-        shared = Shared(submit, publisher, media, state, once, metrics)
+        correlation = Correlation(state, ttl_seconds=settings.messages_kept)
+        shared = Shared(submit, publisher, media, state, once, correlation, metrics)
         consumers = [_consumer(consuming, account, shared) for account in accounts]
         for each in consumers:
             await each.start()
@@ -83,8 +85,9 @@ async def run(settings: Settings) -> None:
     log.info("worker.ended")
 
 
-def _once(state: State, metrics: Metrics) -> Once:
-    ledger, unavailable = Ledger(state), metrics.state_unavailable.labels("ledger").inc
+def _once(settings: Settings, state: State, metrics: Metrics) -> Once:
+    ledger = Ledger(state, ttl_seconds=settings.commands_kept)
+    unavailable = metrics.state_unavailable.labels("ledger").inc
     return Once(ledger, Pulse(ledger, unavailable=unavailable), unavailable=unavailable)
 
 
@@ -99,7 +102,7 @@ def _consumer(connection: Connection, account: Account, shared: Shared) -> Consu
         shared.media,
         shared.metrics,
         shared.once,
-        Correlation(shared.state),
+        shared.correlation,
         Pace(
             shared.state,
             f"rate:{account.name}",

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from gateway.contract import times
+from gateway.contract import outcomes, times
 from gateway.stores.ledger import Ledger, Outcome, Sending
 from gateway.stores.state import StateUnavailable
 
@@ -105,6 +105,10 @@ class Claim:
         stands = await self._once.ledger.look(self._account, self._key)
         if stands == self.mark:  # of a `begin` whose answer was lost
             return None, True
+        if stands is None and self._replay:  # of a letter that is older than what became of the command since
+            plain = await self._once.ledger.look(self._account, self._command_id)
+            if isinstance(plain, Outcome) and outcomes.load(plain.event).type == "mt.accepted":
+                return plain, True
         return stands, not isinstance(stands, Sending) or await self._once.is_left(stands)
 
     async def begin(self) -> bool:

@@ -11,7 +11,7 @@ import orjson
 
 from .state import WITHIN, State
 
-KEPT_SECONDS = 30 * 24 * 3600.0  # reports come as long as a message may wait for its phone
+KEPT_SECONDS = 7 * 24 * 3600.0  # reports come as long as a message may wait for its phone: mostly three days
 _LOOK_FIRST, _LOOK_LAST = 0.02, 0.2
 _SAY_EVERY = 1.0
 

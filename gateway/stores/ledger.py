@@ -13,7 +13,7 @@ import orjson
 
 from .state import WITHIN, State
 
-KEPT_SECONDS = 14 * 24 * 3600.0
+KEPT_SECONDS = 7 * 24 * 3600.0
 ALIVE_SECONDS, BEAT_EVERY = 10.0, 2.5
 _SENDING, _OUTCOME = b"S", b"E"
 

@@ -400,3 +400,11 @@ class TestReplay:
         desk.provider.gate.set()
         await asyncio.gather(plain, replay)
         assert len(desk.broker.events) == 2
+
+
+async def test_a_replay_of_a_command_that_was_accepted_since_is_not_sent(desk) -> None:
+    await desk.handle()
+    await desk.handle(headers={"mm7-replay": "of a letter from before"})
+    assert len(desk.provider.posts) == 1
+    first, again = (message.body for message in desk.broker.to("mm7.events"))
+    assert first == again
