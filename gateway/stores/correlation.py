@@ -53,15 +53,14 @@ class Correlation:
         key, clock = _key(account, message_id), asyncio.get_running_loop().time
         deadline = clock() + wait_seconds
         pause = _LOOK_FIRST
-        expected: bool | None = None  # not asked yet
-        while (value := await self._state.get(key, within=self._within)) is None:
+        value, expected = await self._state.get_all([key, _expecting(account)], within=self._within)
+        while value is None:
             left = deadline - clock()
-            if left > 0 and expected is None:
-                expected = await self._state.get(_expecting(account), within=self._within) is not None
-            if left <= 0 or not expected:
+            if left <= 0 or expected is None:
                 return None
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LOOK_LAST)
+            value = await self._state.get(key, within=self._within)
         return Origin(**orjson.loads(value))
 
 

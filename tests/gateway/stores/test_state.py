@@ -14,6 +14,12 @@ async def test_what_was_put_is_there_and_what_was_not_is_none(state: State, seco
     assert await state.get("b") is None
 
 
+async def test_several_are_given_in_the_order_they_were_asked_for(state: State) -> None:
+    await state.put("a", b"1", 60)
+    await state.put("b", b"2", 60)
+    assert await state.get_all(["b", "none", "a"]) == [b"2", None, b"1"]
+
+
 async def test_a_second_put_replaces_the_first(state: State) -> None:
     await state.put("a", b"1", 60)
     await state.put("a", b"2", 60)
