@@ -5,9 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from gateway import admin, broker, server, signals
+from gateway import admin, broker, entries, server, signals
 from gateway.accounts import Account
-from gateway.broker import Connection, Delay, Outgoing, Publisher, Topology, frames
+from gateway.backlog import Backlog
+from gateway.broker import Connection, Delay, Publisher, Topology
+from gateway.entries import Entry
+from gateway.intake import Intake
 from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.settings import Settings
@@ -30,14 +33,14 @@ def delays(account: Account) -> list[Delay]:
     return [Delay.parse(text) for text in account.outbound.retry_delays] if account.outbound else []
 
 
-def spool(settings: Settings) -> Spool[Outgoing] | None:
+def spool(settings: Settings) -> Spool[Entry] | None:
     """The spool of the settings, not opened yet; None where there is none."""
     if not settings.spool_dir:
         return None
     return Spool(
         Path(settings.spool_dir).absolute(),
-        frames.dump,
-        frames.load,
+        entries.dump,
+        entries.load,
         max_bytes=settings.spool_max_bytes,
         max_age_seconds=settings.spool_max_age,
     )
@@ -58,17 +61,19 @@ async def run(settings: Settings) -> None:
     log = logs.get()
     stop = signals.stop_event()
     metrics, media, events = Metrics(), MediaStore(settings.media_url), spool(settings)
+    url, objects = settings.amqp_url.get_secret_value(), topology(settings)
     # In this order in, in the other order out: readiness goes first, the broker last.
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(
-            Connection(settings.amqp_url.get_secret_value(), "mm7-gateway", topology(settings))
-        )
+        connection = await stack.enter_async_context(Connection(url, "mm7-gateway", objects))
         store = await stack.enter_async_context(state(settings))
         if events is not None:
             await stack.enter_async_context(events)
-        keeper = Keeper(Publisher(connection, observe=metrics.publish_seconds.observe), events)
-        await stack.enter_async_context(keeper.draining())
-        receiver = Receiver(settings, keeper, media, store, metrics)
+        publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
+        # One of its own: what the broker closes because of a chunk must not take the callbacks of now along.
+        drained = await stack.enter_async_context(Connection(url, "mm7-gateway spool", objects))
+        intake, keeper = Intake(settings, media, store, metrics), Keeper(publisher, events)
+        await stack.enter_async_context(keeper.draining(Backlog(intake, Publisher(drained)).publish))
+        receiver = Receiver(settings, intake, keeper, store, metrics)
         admin.watch_broker(metrics, connection)
         admin.watch_spool(metrics, events)
 

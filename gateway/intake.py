@@ -5,6 +5,7 @@ spool, and takes them when it is its turn there. What is read depends on the req
 """
 
 import asyncio
+import contextlib
 import hashlib
 import re
 from collections.abc import Mapping
@@ -17,11 +18,11 @@ from gateway.broker import Outgoing
 from gateway.broker.events import outgoing
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
-from gateway.contract.events import Event, Report
+from gateway.contract.events import Event, MoReceived, Report
 from gateway.contract.parts import Blob, Storage
 from gateway.settings import Settings
 from gateway.stores.correlation import Correlation
-from gateway.stores.media import MediaStore
+from gateway.stores.media import MediaStore, MediaUnavailable
 from gateway.stores.state import State, StateUnavailable
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
@@ -29,6 +30,7 @@ from gateway.telemetry.metrics import Metrics
 LARGE_BYTES = 64 * 1024  # decoding more than this would hold up the event loop noticeably
 REPORT_WAIT_SECONDS = 0.4  # for the submit's answer that a report has overtaken
 STATE_WITHIN = 0.25
+MEDIA_WITHIN, SIGN_WITHIN = 10.0, 0.2
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context §3.2
 
 log = logs.get()
@@ -68,13 +70,14 @@ class Intake:
     def __init__(self, settings: Settings, media: MediaStore, state: State, metrics: Metrics) -> None:
         self._accounts = settings.accounts
         self._media = media
+        self._sign_seconds = settings.media_sign_seconds
         self._storage = Storage(media.url_of, settings.media_inline_max_bytes)
         self._correlation = Correlation(state, within=STATE_WITHIN)
         self._metrics = metrics
 
     async def read(self, callback: Callback) -> Reading:
         """Read it, whatever it is."""
-        account = self._accounts[callback.account]
+        account = self._accounts.get(callback.account) or _forgotten(callback.account)
         if len(callback.body) > LARGE_BYTES:
             return await asyncio.to_thread(self._read, account, callback)
         return self._read(account, callback)
@@ -106,13 +109,27 @@ class Intake:
         event = callbacks.refused(error, receipt, raw=self._media.url_of(blob.sha256), digest=digest)
         return Reading(event, (blob,), error.request, error)
 
-    async def message(self, callback: Callback, reading: Reading) -> Outgoing:
+    async def event_of(self, callback: Callback) -> Outgoing:
+        """All the steps at once. Raises MediaUnavailable."""
+        return await self.message(callback, await self.read(callback))
+
+    async def message(self, callback: Callback, reading: Reading, *, within: float = MEDIA_WITHIN) -> Outgoing:
         """The event's message, with all that it refers to in the media store. Raises MediaUnavailable."""
         event = await self._with_origin(reading.event)
-        await self._media.keep(reading.blobs)
+        await self._media.keep(reading.blobs, within=within)
+        await self._sign(event)
         about = event.data.command_id if isinstance(event.data, Report) else None
         trace = callback.headers.get("traceparent", "")
         return outgoing(event, correlation_id=about, traceparent=trace if _TRACEPARENT.fullmatch(trace) else None)
+
+    async def _sign(self, event: Event) -> None:
+        """Links to the parts, where they are asked for and the store can make them."""
+        if not self._sign_seconds or not isinstance(event.data, MoReceived):
+            return
+        for part in event.data.parts:
+            if part.url:
+                with contextlib.suppress(MediaUnavailable):  # an event without a link is better than none
+                    part.signed_url = await self._media.signed(part.url, self._sign_seconds, within=SIGN_WITHIN)
 
     async def _with_origin(self, event: Event) -> Event:
         """A report with the command that it reports on, where that is known."""
@@ -125,3 +142,8 @@ class Intake:
             self._metrics.state_unavailable.labels("correlation").inc()
             return event
         return callbacks.reporting_on(event, **asdict(origin)) if origin else event
+
+
+def _forgotten(name: str) -> Account:
+    """An account that is not in the settings any more, and has callbacks in the spool."""
+    return Account.model_validate({"name": name, "profile": "generic", "inbound": {"open": True}})

@@ -121,8 +121,9 @@ class Receiver:
         account, until = taking.account.name, taking.keep_until
         clock = asyncio.get_running_loop().time
         try:
-            async with asyncio.timeout((until - clock()) * MEDIA_SHARE):
-                message = await self._intake.message(taking.callback, reading)
+            within = (until - clock()) * MEDIA_SHARE
+            async with asyncio.timeout(within):
+                message = await self._intake.message(taking.callback, reading, within=within)
         except (MediaUnavailable, TimeoutError) as error:
             reason = str(error) or "the media store is too slow"
             taking.facts |= {"kept": "spool, whole", "because": reason}

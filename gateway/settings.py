@@ -103,6 +103,12 @@ class Settings(BaseSettings):
     fetch_buckets: Annotated[list[str], *Listed] = Field(
         [], description="Buckets that s3:// urls may name. Empty: none but the media store's own."
     )
+    commands_kept: Positive = Field(
+        7 * 24 * 3600.0, description="Seconds that a command's id and outcome are remembered: it is not sent again."
+    )
+    messages_kept: Positive = Field(
+        7 * 24 * 3600.0, description="Seconds after a submit in which its reports carry the command."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "console"] | None = Field(
         None, description="Default: console on a terminal, else json."

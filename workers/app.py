@@ -1,68 +1,133 @@
 """The worker's wiring: plain code, everything handed on by argument."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 
 from gateway import admin, app, broker, signals
 from gateway.accounts import Account
 from gateway.broker import Connection, Consumer, Publisher
 from gateway.settings import Settings
+from gateway.stores.correlation import Correlation
+from gateway.stores.ledger import Ledger
 from gateway.stores.media import MediaStore
+from gateway.stores.pace import Pace
+from gateway.stores.state import State
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 from . import provider
-from .memory import Memory
+from .contents import Contents
+from .fetch import Fetcher
+from .once import Once
+from .outbox import Outbox
+from .outcome import Outcome
+from .pulse import Pulse
+from .rules import Rules
 from .submit import Submitter
 
 WORKER_ADMIN_PORT = 8082
-GRACE_SECONDS = 5.0  # beyond the longest timeout: a POST that is cut off would be sent again
+GRACE_SECONDS = 5.0  # beyond the longest timeout: what became of a POST that is cut off is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all accounts share."""
+
+    submit: Callable[..., Awaitable[Outcome]]
+    publisher: Publisher
+    contents: Contents
+    state: State
+    once: Once
+    correlation: Correlation
+    metrics: Metrics
 
 
 async def run(settings: Settings) -> None:
     """Consume commands until SIGTERM or SIGINT, then finish those under way and end."""
     log = logs.get()
     stop = signals.stop_event()
-    metrics, memory = Metrics(), Memory()
-    media = MediaStore(settings.media_url)
+    metrics = Metrics()
     url, objects = settings.amqp_url.get_secret_value(), app.topology(settings)
     accounts = [account for account in settings.accounts.values() if account.outbound]
     draining = False
     async with AsyncExitStack() as stack:
+        state = await stack.enter_async_context(app.state(settings))
+        once = _once(settings, state, metrics)
+        await stack.enter_async_context(once.pulse.beating())
         # Two connections: what goes wrong with a publish must not take the consumers along.
         publishing = await stack.enter_async_context(Connection(url, "mm7-worker publish", objects))
         consuming = await stack.enter_async_context(Connection(url, "mm7-worker consume", objects))
         publisher = Publisher(publishing, observe=metrics.publish_seconds.observe)
-        session = await stack.enter_async_context(provider.make_session())
+        shared = await _share(stack, settings, publisher, state, once, metrics)
         admin.watch_broker(metrics, publishing, consuming)
 
         def health() -> admin.Health:
-            return admin.Health((["draining"] if draining else []) + admin.broker_reasons(publishing, consuming))
+            troubles = admin.broker_reasons(publishing, consuming) + once.pulse.reasons()
+            return admin.Health((["draining"] if draining else []) + troubles)
 
         admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, health))
 
-        consumers = []
-        for account in accounts:
-            post = partial(provider.submit, session, profile=account.profile, timeout=_timeout(account))
-            submitter = Submitter(account, app.delays(account), post, publisher, media, metrics, memory)
-            consumers.append(_consumer(consuming, account, submitter))
+        consumers = [_consumer(consuming, account, shared) for account in accounts]
         for each in consumers:
             await each.start()
         log.info("worker.consuming", accounts=[account.name for account in accounts], admin_port=admin_port)
         await stop.wait()
         draining = True
         log.info("worker.draining", in_flight=sum(each.in_flight for each in consumers))
-        # Cancel the consumers, finish the work and acknowledge it; only then close session and connections.
-        grace = GRACE_SECONDS + max(map(_timeout, accounts))
+        # Cancel the consumers, finish the work and acknowledge it; only then close session and connections, the state
+        # last. Whoever waits for the broker alone by then has its outcome in the ledger: the next worker publishes it.
+        grace = GRACE_SECONDS + settings.fetch_within + max(map(_timeout, accounts))
         await asyncio.gather(*(each.stop(grace) for each in consumers))
     log.info("worker.ended")
 
 
-def _consumer(connection: Connection, account: Account, submitter: Submitter) -> Consumer:
-    assert account.outbound is not None  # selected in run
-    return Consumer(connection, broker.mt_queue(account.name), account.outbound.concurrency, submitter.handle)
+async def _share(
+    stack: AsyncExitStack, settings: Settings, publisher: Publisher, state: State, once: Once, metrics: Metrics
+) -> Shared:
+    session = await stack.enter_async_context(provider.make_session())
+    fetcher = await stack.enter_async_context(Fetcher(Rules.of(settings)))
+    missed = metrics.state_unavailable.labels("fetched").inc
+    return Shared(
+        submit=partial(provider.submit, session),
+        publisher=publisher,
+        contents=Contents(MediaStore(settings.media_url), state, fetcher, unavailable=missed),
+        state=state,
+        once=once,
+        correlation=Correlation(state, ttl_seconds=settings.messages_kept),
+        metrics=metrics,
+    )
+
+
+def _once(settings: Settings, state: State, metrics: Metrics) -> Once:
+    ledger = Ledger(state, ttl_seconds=settings.commands_kept)
+    unavailable = metrics.state_unavailable.labels("ledger").inc
+    return Once(ledger, Pulse(ledger, unavailable=unavailable), unavailable=unavailable)
+
+
+def _consumer(connection: Connection, account: Account, shared: Shared) -> Consumer:
+    sending = account.outbound
+    assert sending is not None  # selected in run
+    submitter = Submitter(
+        account,
+        app.delays(account),
+        partial(shared.submit, profile=account.profile, timeout=sending.timeout),
+        Outbox(account.name, shared.publisher, shared.metrics),
+        partial(shared.contents.of, account=account),
+        shared.metrics,
+        shared.once,
+        shared.correlation,
+        Pace(
+            shared.state,
+            f"rate:{account.name}",
+            sending.rate,
+            unavailable=shared.metrics.state_unavailable.labels("rate").inc,
+        ),
+    )
+    return Consumer(connection, broker.mt_queue(account.name), sending.concurrency, submitter.handle)
 
 
 def _timeout(account: Account) -> float:

@@ -24,7 +24,7 @@ _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one attempt. `retry_after` is in seconds, where the provider named it."""
+    """What became of one attempt. `retry_after` is in seconds, where the provider named it; `too_fast`: it said so."""
 
     kind: Kind
     reason: str
@@ -33,6 +33,7 @@ class Outcome:
     message_id: str | None = None
     partial: bool = False
     retry_after: float | None = None
+    too_fast: bool = False
     http_status: int | None = None
     transaction_id: str | None = None
     mm7_version: str | None = None
@@ -71,6 +72,7 @@ def _read_body(content_type: str | None, body: bytes, profile: Profile) -> Outco
         status_text=" ".join(filter(None, (text, message.status.details))) or None,
         message_id=getattr(message, "message_id", None),
         partial=kind == "accepted" and code in profile.partial,
+        too_fast=kind == "later" and code in profile.throughput,
         transaction_id=message.transaction_id,
         mm7_version=message.mm7_version,
         namespace=message.namespace,
@@ -93,7 +95,8 @@ def _read_http(http_status: int) -> Outcome:
     if http_status < HTTPStatus.MULTIPLE_CHOICES or http_status == HTTPStatus.GATEWAY_TIMEOUT:
         return Outcome(kind="unknown", reason=reason)
     later = http_status in _LATER or http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return Outcome(kind="later" if later else "refused", reason=reason)
+    too_fast = http_status == HTTPStatus.TOO_MANY_REQUESTS
+    return Outcome(kind="later" if later else "refused", reason=reason, too_fast=too_fast)
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -2,25 +2,44 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from gateway.broker import Delay
+from gateway.contract import times
 from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result, Type
 
-from .outcome import Outcome
+from .outcome import Kind, Outcome
 
 Reason = Literal["bad_command", "provider_refused", "attempts_exhausted", "expired"]
+
+MAX_RETRY_AFTER = 24 * 3600.0  # who asks for more is not taken at its word
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt that was not the last, for the command's history. `at` is RFC 3339."""
+
+    at: str
+    outcome: Kind
+    status_code: int | None
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Another attempt after a delay; `attempts` have been made."""
+    """Another attempt after a delay; `attempts` have been made, that counted. `attempt`: the one just made, if any.
+
+    `exact`: it is the provider's wish, and no less will do. `not_before`: where no delay reaches that far.
+    """
 
     delay: Delay
     attempts: int
     reason: str
+    attempt: Attempt | None = None
+    exact: bool = False
+    not_before: datetime | None = None
 
 
 def conclude(outcome: Outcome, attempts: int, delays: Sequence[Delay], *, resend: bool) -> Result | Again:
@@ -32,11 +51,11 @@ def conclude(outcome: Outcome, attempts: int, delays: Sequence[Delay], *, resend
         return _result("mt.accepted", outcome, attempts)
     if outcome.kind == "refused":
         return refusal("provider_refused", [Problem(path="", problem=outcome.reason)], attempts, outcome)
-    if outcome.kind == "unknown" and not resend:
-        return _result("mt.unknown", outcome, attempts, reason=outcome.reason)
+    if outcome.too_fast and delays:  # it was we who were wrong, not the command: the attempt does not count
+        return _again(outcome, attempts - 1, covering(delays, outcome.retry_after or 0.0))
     delay = next_delay(attempts, delays, outcome.retry_after)
-    if delay is not None:
-        return Again(delay, attempts, outcome.reason)
+    if delay is not None and (resend or outcome.kind == "later"):
+        return _again(outcome, attempts, delay)
     if outcome.kind == "unknown":
         return _result("mt.unknown", outcome, attempts, reason=outcome.reason)
     return refusal("attempts_exhausted", [Problem(path="", problem=outcome.reason)], attempts, outcome)
@@ -50,15 +69,37 @@ def next_delay(attempts: int, delays: Sequence[Delay], retry_after: float | None
     if attempts > len(delays):
         return None
     planned = delays[attempts - 1]
-    if retry_after is None or retry_after <= planned.seconds:
-        return planned
-    longer = [delay for delay in delays if delay.seconds >= retry_after]
+    return planned if retry_after is None or retry_after <= planned.seconds else covering(delays, retry_after)
+
+
+def covering(delays: Sequence[Delay], seconds: float) -> Delay:
+    """The shortest delay of at least `seconds`, the longest if none is."""
+    longer = [delay for delay in delays if delay.seconds >= seconds]
     return min(longer, key=lambda d: d.seconds) if longer else max(delays, key=lambda d: d.seconds)
+
+
+def too_early(not_before: datetime | None, attempts: int, delays: Sequence[Delay]) -> Again | None:
+    """Back into a queue, if the provider wants no attempt yet: it asked for more than the longest delay."""
+    if not_before is None or not delays:
+        return None
+    left = (not_before - datetime.now(UTC)).total_seconds()
+    if left <= 0:
+        return None
+    reason = f"the provider wants no attempt before {times.rfc3339(not_before)}"
+    return Again(covering(delays, left), attempts, reason, exact=True, not_before=not_before)
 
 
 def refusal(reason: Reason, details: Sequence[Problem], attempts: int, outcome: Outcome | None = None) -> Result:
     """The end of a command that is not sent."""
     return _result("mt.refused", outcome or Outcome(kind="refused", reason=reason), attempts, reason, details)
+
+
+def _again(outcome: Outcome, attempts: int, delay: Delay) -> Again:
+    now = datetime.now(UTC)
+    attempt = Attempt(times.rfc3339(now), outcome.kind, outcome.status_code, outcome.reason)
+    wanted = min(outcome.retry_after or 0.0, MAX_RETRY_AFTER)
+    not_before = now + timedelta(seconds=wanted) if wanted > delay.seconds else None
+    return Again(delay, attempts, outcome.reason, attempt, outcome.retry_after is not None, not_before)
 
 
 def _result(kind: Type, outcome: Outcome, attempts: int, reason: str = "", details: Sequence[Problem] = ()) -> Result:

@@ -1,119 +1,168 @@
 """The worker's walk: command → submit → outcome → acknowledge.
 
-Strategy: whatever happens to a command ends in one of four results — accepted, refused, unknown, later — and only when
-that result is confirmed by the broker is the command acknowledged. A crash before that repeats; none of it loses.
+Strategy: whatever happens to a command ends in one of four results — accepted, refused, unknown, later. It is marked
+in the ledger before its POST and its outcome is written there after it; only then is that published, and only when
+that is confirmed by the broker is the command acknowledged. A crash anywhere repeats; none of it loses, or sends twice.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
 
 from gateway import outbound
 from gateway.accounts import Account
-from gateway.broker import Delay, Delivery, Outgoing, PublishFailed, Unroutable
-from gateway.broker.events import outgoing
+from gateway.broker import Delay, Delivery
 from gateway.broker.message import MAX_BODY_BYTES
-from gateway.contract import attachments, commands, outcomes
+from gateway.contract import commands, outcomes
 from gateway.contract.commands import BadCommand, Command
-from gateway.contract.events import Event, Problem
+from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result
 from gateway.outbound import HttpRequest
-from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
+from gateway.stores import ledger
+from gateway.stores.correlation import Correlation, Origin
+from gateway.stores.ledger import Sending
+from gateway.stores.media import MediaUnavailable
+from gateway.stores.pace import Pace
+from gateway.stores.state import StateUnavailable
 from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 from . import letters, retry
-from .memory import Memory
+from .once import Claim, Once
+from .outbox import Outbox
 from .outcome import Outcome
 from .retry import Again
-from .throttle import Throttle
 
-PUBLISH_WITHIN = 10.0
-PAUSE_SECONDS = 0.5
-REPLY_TRIES = 60
+LEFT = Outcome(kind="unknown", reason="the worker ended while it was sent")
+LEAST_SLOW_DOWN, MOST_SLOW_DOWN = 1.0, 60.0  # seconds
+REMEMBER_TRIES, REMEMBER_PAUSE_SECONDS = 3, 0.2
+REPORTS_AFTER_SECONDS = 2.0  # the answer's way into the state store
 
 log = logs.get()
 
 
-class Publishes(Protocol):
-    """What the worker needs of the broker."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What follows for a command; `mark` is what stands in the ledger for it, None where nothing does."""
 
-    async def publish(self, outgoing: Outgoing, *, within: float) -> None:
-        """Return when it is confirmed; raise PublishFailed."""
+    mark: Sending | None
+    result: Result | Again
 
 
 class Submitter:
-    """Brings the commands of one account to their outcomes. `submit` does the POST."""
+    """Brings the commands of one account to their outcomes. `submit` does the POST, `contents` gets the parts."""
 
     def __init__(
         self,
         account: Account,
         delays: list[Delay],
         submit: Callable[[HttpRequest], Awaitable[Outcome]],
-        publisher: Publishes,
-        media: MediaStore,
+        outbox: Outbox,
+        contents: Callable[[Command], Awaitable[list[bytes]]],
         metrics: Metrics,
-        memory: Memory,
+        once: Once,
+        correlation: Correlation,
+        pace: Pace,
     ) -> None:
         assert account.outbound is not None  # a worker has a submitter for sending accounts only
         self._account = account
         self._delays = delays
         self._resend = account.outbound.on_unknown == "resend"
-        self._throttle = Throttle(account.outbound.rate)
+        self._timeout = account.outbound.timeout
         self._submit = submit
-        self._publisher = publisher
-        self._media = media
+        self._outbox = outbox
+        self._contents = contents
         self._metrics = metrics
-        self._memory = memory
+        self._once = once
+        self._correlation = correlation
+        self._pace = pace
 
     async def handle(self, delivery: Delivery) -> None:
         """Bring one delivery to its outcome, and acknowledge it."""
+        replay = letters.replay(delivery)
         try:
             command = _parse(delivery)
         except BadCommand as error:
             result = retry.refusal("bad_command", error.problems, 0)
-            event = outcomes.bad_command(error, self._account, result, delivery.body)
-            await self._settle(delivery, event, result)
+            event = outcomes.bad_command(error, self._account, result, delivery.body, replay)
+            await self._outbox.ended(delivery, event)
         else:
-            await self._handle_once(delivery, command)
+            async with self._once.claim(
+                self._account.name,
+                command.id,
+                replay,
+                attempt=letters.attempts(delivery) + 1,
+                post_within=self._timeout,
+            ) as claim:
+                await self._handle_once(delivery, command, claim, replay)
         await delivery.ack()
 
-    async def _handle_once(self, delivery: Delivery, command: Command) -> None:
-        """Send a command unless this process has done so; then repeat its outcome."""
-        key = (self._account.name, command.id)
-        if (known := await self._memory.outcome(key)) is not None:
-            log.info("command.repeated", account=self._account.name, command_id=command.id)
-            await self._publish_outcome(delivery, known)
-            return
-        self._memory.begin(key)
-        sent = None
-        try:
-            result = await self._attempt(delivery, command)
-            if isinstance(result, Again):
-                await self._later(delivery, command, result)
+    async def _handle_once(self, delivery: Delivery, command: Command, claim: Claim, replay: str | None) -> None:
+        """Send a command unless that was done; then repeat its outcome."""
+        while True:
+            known = await claim.known()
+            if isinstance(known, ledger.Outcome):
+                await claim.renew(known.event)
+                await self._outbox.repeated(delivery, outcomes.load(known.event))
+                return
+            if known is not None:
+                step: Step | None = Step(known, self._conclude(LEFT, known.attempt))
             else:
-                event = outcomes.event(command, self._account, result)
-                sent = event if result.type != "mt.refused" else None
-                await self._settle(delivery, event, result)
-        finally:
-            self._memory.end(key, sent)
+                step = await self._attempt(delivery, command, claim)
+            if step is not None and await self._take(step, delivery, command, claim, replay):
+                return
 
-    async def _attempt(self, delivery: Delivery, command: Command) -> Result | Again:
-        """One attempt and what follows from it."""
+    async def _take(self, step: Step, delivery: Delivery, command: Command, claim: Claim, replay: str | None) -> bool:
+        """Carry out what follows; False where the ledger knows better by now."""
+        if isinstance(step.result, Again):
+            if step.mark:
+                await claim.forget(step.mark)
+            await self._outbox.later(delivery, command.id, step.result)
+            return True
+        event = outcomes.event(command, self._account, step.result, replay)
+        if step.mark:
+            stands = await claim.finish(step.mark, event.model_dump_json().encode())
+            if stands is None:
+                return False
+            event = outcomes.load(stands)
+        await self._outbox.ended(delivery, event)
+        return True
+
+    async def _attempt(self, delivery: Delivery, command: Command, claim: Claim) -> Step | None:
+        """One attempt and what follows from it; None where another has begun it, or the ledger does not answer."""
         attempts = letters.attempts(delivery)
-        if (expired := _expired(command, attempts)) is not None:
-            return expired
+        ready = await self._prepare(delivery, command, attempts)
+        if isinstance(ready, HttpRequest):
+            await self._pace.turn()
+            await self._expect_reports()
+            ready = _expired(command, attempts) or ready  # a turn may be long in coming
+        if isinstance(ready, Again) or (isinstance(ready, Result) and not attempts):
+            return Step(None, ready)  # the provider was not asked: nothing need be remembered
+        if not await claim.begin():
+            return None
+        if isinstance(ready, Result):
+            return Step(claim.mark, ready)
+        outcome = await self._post(ready)
+        if outcome.too_fast:
+            await self._pace.slow_down(min(outcome.retry_after or LEAST_SLOW_DOWN, MOST_SLOW_DOWN))
+        if outcome.kind == "accepted" and outcome.message_id and command.operation == "submit":
+            await self._remember(command, outcome.message_id)
+        return Step(claim.mark, self._conclude(outcome, attempts + 1))
+
+    async def _prepare(self, delivery: Delivery, command: Command, attempts: int) -> HttpRequest | Result | Again:
+        """The request, if it is to be sent now."""
+        early_or_late = _expired(command, attempts) or retry.too_early(
+            letters.not_before(delivery), attempts, self._delays
+        )
+        if early_or_late is not None:
+            return early_or_late
         try:
-            request = outbound.build(command, self._account, await self._contents(command))
+            return outbound.build(command, self._account, await self._contents(command))
         except BadCommand as error:
             return retry.refusal("bad_command", error.problems, attempts)
         except MediaUnavailable as error:
             return self._conclude(Outcome(kind="later", reason=str(error)), attempts + 1)
-        await self._throttle.turn()
-        if (expired := _expired(command, attempts)) is not None:  # a turn may be long in coming
-            return expired
-        return self._conclude(await self._post(request), attempts + 1)
 
     async def _post(self, request: HttpRequest) -> Outcome:
         clock = asyncio.get_running_loop().time
@@ -126,83 +175,25 @@ class Submitter:
         finally:
             self._metrics.submit_seconds.labels(self._account.name).observe(clock() - began)
 
-    async def _contents(self, command: Command) -> list[bytes]:
-        """The bytes of every part. Raises BadCommand for what is not there, MediaUnavailable for what may be later."""
-        contents = []
-        problems = []
-        for number, part in enumerate(command.parts):
-            content = attachments.inline_content(part)
-            if content is None:
-                try:
-                    content = await self._media.get(part.url or "")
-                except MediaNotFound as error:
-                    problems.append(Problem(path=f"parts[{number}].url", problem=str(error)))
-                    continue
-            contents.append(content)
-        if problems:
-            raise BadCommand(problems)
-        return contents
-
     def _conclude(self, outcome: Outcome, attempts: int) -> Result | Again:
         return retry.conclude(outcome, attempts, self._delays, resend=self._resend)
 
-    async def _later(self, delivery: Delivery, command: Command, again: Again) -> None:
-        """Publish the command to the wait queue of the delay; it comes back by itself."""
-        await self._publish(letters.again(delivery, self._account.name, command.id, again))
-        self._metrics.retries.labels(self._account.name).inc()
-        facts = {"account": self._account.name, "command_id": command.id, "attempts": again.attempts}
-        log.info("command.put_off", **facts, delay=again.delay.text, reason=again.reason)
+    async def _expect_reports(self) -> None:
+        """Let the receiver know that a report may come before we know what it reports on."""
+        try:
+            await self._correlation.expect(self._account.name, self._timeout + REPORTS_AFTER_SECONDS)
+        except StateUnavailable:
+            self._metrics.state_unavailable.labels("correlation").inc()
 
-    async def _settle(self, delivery: Delivery, event: Event, result: Result) -> None:
-        """Publish the outcome; keep what was not accepted as a dead letter, with its cause."""
-        await self._publish_outcome(delivery, event)
-        if result.type != "mt.accepted":
-            await self._publish(letters.dead(delivery, self._account.name, event, result))
-            self._metrics.dead.labels(self._account.name).inc()
-        self._metrics.submits.labels(self._account.name, event.data.operation or "unknown", result.type).inc()
-        level = log.info if result.type == "mt.accepted" else log.warning
-        level(
-            f"command.{result.type.removeprefix('mt.')}",
-            account=self._account.name,
-            command_id=event.data.command_id,
-            message_id=result.message_id,
-            code=result.status_code,
-            reason=result.reason,
-            attempts=result.attempts,
-        )
-
-    async def _publish_outcome(self, delivery: Delivery, event: Event) -> None:
-        """To the subscribers, and to the command's reply_to where it named one."""
-        message = outgoing(
-            event,
-            correlation_id=event.data.command_id or delivery.correlation_id,
-            traceparent=letters.traceparent(delivery),
-        )
-        await self._publish(message)
-        if (reply := letters.reply(delivery, message)) is not None:
-            await self._reply(reply)
-
-    async def _reply(self, message: Outgoing) -> None:
-        """Publish to the queue that the command named: a courtesy, for the subscribers have the event."""
-        for _ in range(REPLY_TRIES):
+    async def _remember(self, command: Command, message_id: str) -> None:
+        """Keep what the message was sent for: reports lack it where the store does not answer, and that is all."""
+        origin = Origin(command_id=command.id, reference=command.reference, metadata=command.metadata)
+        for _ in range(REMEMBER_TRIES):
             try:
-                await self._publisher.publish(message, within=PUBLISH_WITHIN)
-            except Unroutable:  # whoever asked has gone
-                break
-            except PublishFailed:  # a full queue of somebody else's must not hold up the account for ever
-                await asyncio.sleep(PAUSE_SECONDS)
-            else:
-                return
-        log.info("reply.undelivered", reply_to=message.routing_key)
-
-    async def _publish(self, message: Outgoing) -> None:
-        """Publish until it is confirmed, also where a queue is missing: behind a POST there is no way back."""
-        while True:
-            try:
-                await self._publisher.publish(message, within=PUBLISH_WITHIN)
-            except PublishFailed as error:
-                log.warning("publish.failed", reason=error.reason, routing_key=message.routing_key)
-                await asyncio.sleep(PAUSE_SECONDS)
+                await self._correlation.remember(self._account.name, message_id, origin)
+            except StateUnavailable:
+                self._metrics.state_unavailable.labels("correlation").inc()
+                await asyncio.sleep(REMEMBER_PAUSE_SECONDS)
             else:
                 return
 

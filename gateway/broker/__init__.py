@@ -10,9 +10,9 @@ never not at all.
 
 from .connection import Connection, State
 from .consumer import Consumer
-from .inbox import Inbox, browse, tail
+from .inbox import Inbox, browse, tail, waiting
 from .message import Delivery, Outgoing
-from .publisher import Publisher, PublishFailed, Unroutable
+from .publisher import Progress, Publisher, PublishFailed, Unroutable
 from .topology import (
     COMMANDS,
     DEAD,
@@ -50,6 +50,7 @@ __all__ = [
     "Exchange",
     "Inbox",
     "Outgoing",
+    "Progress",
     "PublishFailed",
     "Publisher",
     "Queue",
@@ -66,4 +67,5 @@ __all__ = [
     "mt_queue",
     "tail",
     "wait",
+    "waiting",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -92,13 +92,37 @@ async def tail(connection: Connection, patterns: Iterable[str] = ("#",)) -> Asyn
 async def browse(connection: Connection, queue: str) -> AsyncIterator[AsyncIterator[Delivery]]:
     """Look at the messages that are in `queue`, one after the other; it ends when there is no more.
 
-    What is acknowledged inside is taken out; all else is back in the queue after it, marked as redelivered.
-    BrokerDown if there is no such queue or no connection.
+    What is acknowledged inside is taken out; all else is back in the queue when it ends, marked as redelivered: in
+    its order where the look went to the queue's end, else behind what was not looked at. BrokerDown if there is no
+    such queue or no connection.
     """
     wire = connection.wire()
     channel = await connection.channel()
     try:
         yield _get(channel, queue)
+    finally:
+        with suppress(*FAILURES):  # then it is back as soon as the broker has noticed
+            await bounded(_give_back(channel), _ANSWER_WITHIN)
+        wire.discard(channel)
+
+
+async def _give_back(channel: AbstractChannel) -> None:
+    """Return all that is not acknowledged, in its order: a channel that only closes returns it late, and shuffled."""
+    await channel.basic_nack(0, multiple=True, requeue=True)  # no loop: nothing consumes a queue that is looked into
+    await channel.close(None)
+
+
+async def waiting(connection: Connection, queue: str) -> int:
+    """How many messages may be had of `queue` just now: those that somebody looks at are not counted.
+
+    BrokerDown if there is no such queue or no connection.
+    """
+    wire = connection.wire()
+    channel = await connection.channel()
+    try:
+        return (await bounded(channel.queue_declare(queue, passive=True), _ANSWER_WITHIN)).message_count or 0
+    except FAILURES as error:
+        raise BrokerDown(explain(error)) from error
     finally:
         wire.discard(channel)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import aio_pika
@@ -31,6 +32,7 @@ _SHORT_BYTES: Final = 255  # AMQP's short string: routing key, type, correlation
 class Outgoing:
     """A message to publish; the default exchange "" sends to the queue named by the key.
 
+    `expiration`: milliseconds that it stays in a queue, where that is less than the queue's own.
     ValueError if it could never be published: a body over 16 MiB, or a key, type, content type or correlation
     id over 255 bytes.
     """
@@ -43,6 +45,7 @@ class Outgoing:
     headers: Mapping[str, str | int] = field(default_factory=dict)
     correlation_id: str | None = None
     timestamp: datetime | None = None
+    expiration: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the broker could only answer by closing the channel."""
@@ -64,6 +67,7 @@ def to_amqp(outgoing: Outgoing) -> aio_pika.Message:
         type=outgoing.type,
         correlation_id=outgoing.correlation_id,
         timestamp=outgoing.timestamp,
+        expiration=None if outgoing.expiration is None else timedelta(milliseconds=outgoing.expiration),
         app_id=APP_ID,
         message_id=uuid.uuid4().hex,
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,

@@ -5,16 +5,21 @@ kept. On a shared channel one publish to a missing exchange makes the broker clo
 the others send on it in that moment is an error on which the broker closes the connection (504); and two
 messages of one id swap their outcomes. With a channel of its own a publish can only fail by itself. A channel
 whose publish did not come to an end is never used again. An exchange is asked for once, on a channel apart,
-before it is published to.
+before it is published to. Many that belong together (`publish_all`) go over one channel, none waiting for the
+one before: they arrive in their order and share the trouble of any of them, and if the broker closes their
+channel, those behind may cost the connection. So a publisher of many is given a connection of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+import contextlib
+import itertools
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, DeliveryError, PublishError
-from aiormq.exceptions import ChannelNotFoundEntity
+from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp.commands import Basic
 
 from .connection import Connection, State
@@ -22,11 +27,13 @@ from .message import Outgoing, to_amqp
 from .wire import BrokerDown, Wire, bounded, explain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from aiormq.abc import AbstractChannel
 
 DEFAULT_EXCHANGE: Final = ""
+# What the library raises for a message that it cannot write.
+_UNWRITABLE: Final = (TypeError, ValueError, OverflowError, struct.error)
 
 
 class PublishFailed(Exception):
@@ -39,6 +46,16 @@ class PublishFailed(Exception):
 
 class Unroutable(PublishFailed):
     """The broker returned the message: no queue is bound for it, and there is no alternate exchange."""
+
+
+class Progress(NamedTuple):
+    """How far a chunk got: the first `confirmed` are with the broker. The next is not, because of `reason`; if it was
+    `refused`, it never will be.
+    """
+
+    confirmed: int
+    reason: str = ""
+    refused: bool = False
 
 
 class Publisher:
@@ -62,27 +79,50 @@ class Publisher:
         """
         clock = asyncio.get_running_loop().time
         began = clock()
+        await self._attempt(lambda lanes: lanes.publish(outgoing), {outgoing.exchange}, within)
+        if self._observe is not None:
+            self._observe(clock() - began)
+
+    async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:
+        """Publish in order, none waiting for the one before; how far that got, within `within` seconds.
+
+        What stands behind the first that is not confirmed may have arrived all the same. Whether that one was
+        `refused` is only said of a chunk of one: a channel that the broker closes does not tell because of which.
+        """
+        sent: list[asyncio.Task[None]] = []
+        exchanges = {each.exchange for each in chunk}
         try:
-            await bounded(self._attempt(outgoing), within)
+            await self._attempt(lambda lanes: lanes.publish_all(chunk, sent), exchanges, within)
+        except PublishFailed as error:
+            refused = isinstance(error.__cause__, ChannelPreconditionFailed)
+            return Progress(_confirmed(sent), error.reason, refused=refused and len(chunk) == 1)
+        except _UNWRITABLE as error:
+            return Progress(_confirmed(sent), f"cannot be written: {error}", refused=len(chunk) == 1)
+        return Progress(len(chunk))
+
+    async def _attempt(self, send: Callable[[_Lanes], Awaitable[None]], exchanges: set[str], within: float) -> None:
+        """Send over the connection in use. PublishFailed if that was not confirmed, for whatever reason."""
+        try:
+            await bounded(self._send(send, exchanges), within)
         except TimeoutError as error:
             raise PublishFailed(f"not confirmed within {within:g} s") from error
         except BrokerDown as error:
             raise PublishFailed(error.reason) from error
         except CONNECTION_EXCEPTIONS as error:
             raise PublishFailed(explain(error)) from error
-        if self._observe is not None:
-            self._observe(clock() - began)
 
-    async def _attempt(self, outgoing: Outgoing) -> None:
+    async def _send(self, send: Callable[[_Lanes], Awaitable[None]], exchanges: set[str]) -> None:
         self._usable_wire()
         async with self._slots:
             wire = self._usable_wire()
             if self._lanes is None or self._lanes.wire is not wire:
                 self._lanes = _Lanes(wire)
             try:
-                await self._lanes.publish(outgoing)
+                await self._lanes.require(exchanges)
+                await send(self._lanes)
             except ChannelNotFoundEntity:
-                if self._connection.declares(outgoing.exchange):  # deleted by someone: the next try finds it
+                self._lanes.forget(exchanges)
+                if any(map(self._connection.declares, exchanges)):  # deleted by someone: the next try finds it
                     await self._connection.redeclare()
                 raise
 
@@ -102,18 +142,27 @@ class _Lanes:
         self._asking = asyncio.Lock()
 
     async def publish(self, outgoing: Outgoing) -> None:
-        await self._require(outgoing.exchange)
+        async with self._lane() as channel:
+            await _publish(channel, outgoing)
+
+    async def publish_all(self, chunk: Sequence[Outgoing], sent: list[asyncio.Task[None]]) -> None:
+        async with self._lane() as channel:
+            sent += [asyncio.create_task(_publish(channel, each)) for each in chunk]
+            await asyncio.gather(*sent, return_exceptions=True)  # all are answered, also behind one that failed
+            for task in sent:
+                task.result()
+
+    @contextlib.asynccontextmanager
+    async def _lane(self) -> AsyncIterator[AbstractChannel]:
+        """Lend a channel to one publish, or to those that belong together."""
         channel = await self._take()
         settled = False
         try:
-            await _publish(channel, outgoing)
+            yield channel
             settled = True
         except DeliveryError as error:
             settled = True
             raise _refusal(error) from error
-        except ChannelNotFoundEntity:
-            self._known.discard(outgoing.exchange)
-            raise
         finally:
             if settled:
                 self._idle.append(channel)
@@ -126,18 +175,22 @@ class _Lanes:
                 return channel
         return await self.wire.channel()
 
-    async def _require(self, exchange: str) -> None:
-        if exchange in self._known:
+    async def require(self, exchanges: set[str]) -> None:
+        """Ask for the exchanges that are not known to be there."""
+        if exchanges <= self._known:
             return
         async with self._asking:
-            if exchange in self._known:
-                return
-            channel = await self.wire.channel()
-            try:
-                await channel.exchange_declare(exchange, passive=True)
-            finally:
-                self.wire.discard(channel)
-            self._known.add(exchange)
+            for exchange in exchanges - self._known:
+                channel = await self.wire.channel()
+                try:
+                    await channel.exchange_declare(exchange, passive=True)
+                finally:
+                    self.wire.discard(channel)
+                self._known.add(exchange)
+
+    def forget(self, exchanges: set[str]) -> None:
+        """One of them is not there."""
+        self._known -= exchanges - {DEFAULT_EXCHANGE}
 
 
 async def _publish(channel: AbstractChannel, outgoing: Outgoing) -> None:
@@ -150,6 +203,12 @@ async def _publish(channel: AbstractChannel, outgoing: Outgoing) -> None:
     )
     if not isinstance(answer, Basic.Ack):
         raise PublishFailed(f"answered by {type(answer).__name__} instead of an acknowledgement")
+
+
+def _confirmed(sent: Sequence[asyncio.Task[None]]) -> int:
+    """How many in front have been confirmed."""
+    outcomes = (task.done() and not task.cancelled() and task.exception() is None for task in sent)
+    return sum(1 for _ in itertools.takewhile(bool, outcomes))
 
 
 def _refusal(error: DeliveryError) -> PublishFailed:

@@ -10,7 +10,7 @@ COMMAND_ID: Final = "mm7-command-id"  # of a command that names none itself
 REPLY_TO: Final = "mm7-reply-to"  # the reply_to property, which would be lost on the way
 NOT_BEFORE: Final = "mm7-not-before"  # RFC 3339: the provider wants no attempt before it (its Retry-After)
 HISTORY: Final = "mm7-history"  # the attempts so far, as a JSON list: at, outcome, status_code, reason
-REPLAY: Final = "mm7-replay"  # made anew by each `mm7 dead replay`: with it an id that was seen is sent once more
+REPLAY: Final = "mm7-replay"  # one for each letter that `mm7 dead replay` sends again: with it a known id goes out once
 REPLAYS: Final = "mm7-replays"  # how often it was replayed
 
 # Of a dead letter:

@@ -10,7 +10,7 @@ from gateway.accounts import Account
 
 from . import addresses, commands, submission, times
 from .commands import BadCommand, Command
-from .events import Event, MtAccepted, MtRefused, MtUnknown, Outcome, Problem
+from .events import TYPES, Event, MtAccepted, MtRefused, MtUnknown, Outcome, Problem
 
 Type = Literal["mt.accepted", "mt.refused", "mt.unknown"]
 
@@ -34,8 +34,8 @@ class Result:
     quirks: tuple[str, ...] = ()
 
 
-def event(command: Command, account: Account, result: Result) -> Event:
-    """The outcome event of a command that could be read."""
+def event(command: Command, account: Account, result: Result, replay: str | None = None) -> Event:
+    """The outcome event of a command that could be read; of a replay it is another one, by its token."""
     sender = submission.sender_of(command, account)
     known: dict[str, Any] = {
         "operation": command.operation,
@@ -48,10 +48,16 @@ def event(command: Command, account: Account, result: Result) -> Event:
     }
     if result.type == "mt.accepted":
         known["warnings"] = submission.warnings(command, account)
-    return _event(account, known, result, command.id, _service(sender))
+    return _event(account, known, result, command.id, replay, _service(sender))
 
 
-def bad_command(error: BadCommand, account: Account, result: Result, body: bytes) -> Event:
+def load(recorded: bytes) -> Event:
+    """The event of its JSON, as whole as it was: `model_dump_json` gives the same bytes again."""
+    found = Event.model_validate_json(recorded)
+    return found.model_copy(update={"data": TYPES[found.type].model_validate(found.data)})
+
+
+def bad_command(error: BadCommand, account: Account, result: Result, body: bytes, replay: str | None = None) -> Event:
     """The refusal of a command that could not be read; what is known of it is given back."""
     found = error.known
     command_id = _text(found.get("id"), commands.MAX_ID_BYTES)
@@ -67,7 +73,7 @@ def bad_command(error: BadCommand, account: Account, result: Result, body: bytes
     identity = command_id or hashlib.sha256(body).hexdigest()
     own = account.outbound.sender if account.outbound else None
     subject = _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)) or _service(own)
-    return _event(account, known, result, identity, subject)
+    return _event(account, known, result, identity, replay, subject)
 
 
 def _text(value: object, most_bytes: int) -> str | None:
@@ -81,11 +87,15 @@ def _service(sender: str | None) -> str | None:
         return None
 
 
-def _event(account: Account, known: Mapping[str, Any], result: Result, identity: str, subject: str | None) -> Event:
+def _event(
+    account: Account, known: Mapping[str, Any], result: Result, identity: str, replay: str | None, subject: str | None
+) -> Event:
     data = _data(account, known, result)
     # A refused id may come again, mended: another refusal of it is another event.
     why = (result.reason, result.status_code, *(f"{p.path} {p.problem}" for p in result.details))
     content = (account.name, identity, known["operation"], result.type, *(why if result.type == "mt.refused" else ()))
+    if replay:
+        content = (*content, replay)
     digest = hashlib.sha256(repr(content).encode()).hexdigest()
     return Event.of(data, id=digest[:32], subject=subject, time=times.rfc3339(result.at))
 

@@ -30,7 +30,8 @@ class Profile:
     does not take any. `submit_answered_with`: the answer to a SubmitReq that brings a message from a phone; "nothing"
     is HTTP 200 without a body. `carrier_headers`: HTTP headers of a callback that may name the carrier, in this order.
     `temporary`: status codes after which the same request may succeed later. `permanent`: codes that stand against
-    the rule of their class. `partial`: codes of success for some recipients alone.
+    the rule of their class. `throughput`: temporary codes that mean we were too fast. `partial`: codes of success for
+    some recipients alone.
     `refused`, `dropped`: fields of a command that the provider answers with an error, or takes and forgets.
     `subject_length`: characters of a subject that are shown. `max_body_bytes`: of a submit, whole. `smil_auto`:
     whether a SMIL document is made for a command that leaves it to us. `content_types`: of parts, `image/*` too;
@@ -45,6 +46,7 @@ class Profile:
     carrier_headers: tuple[str, ...] = ()
     temporary: frozenset[int] = frozenset({3000, 4006})
     permanent: frozenset[int] = frozenset({3001, 3002, 3003, 3004})
+    throughput: frozenset[int] = frozenset()
     partial: frozenset[int] = frozenset({1100})
     numbers: Literal["digits", "e164"] = "digits"
     max_recipients: int | None = None

@@ -19,6 +19,7 @@ PROFILE = Profile(
     # 3003 is a media download that failed, 3500 a carrier's timeout, 3510 throughput exceeded, 4006 carrier capacity.
     temporary=frozenset({3000, 3003, 3500, 3510, 4006}),
     permanent=frozenset({3001, 3002, 3004, 3520}),
+    throughput=frozenset({3510}),
     max_recipients=1,
     subject_length=80,
     refused=frozenset({"charged_party"}),

@@ -3,9 +3,11 @@
 Strategy: the standard library's sqlite3 and a thread rather than a wrapper that makes a round trip of every statement:
 what has queued up while the last transaction was being synced becomes the next one, so a thousand callers share an
 fsync. The thread is a daemon of ours, not of an executor, so a disk that hangs keeps neither a caller (each has a
-deadline) nor the end of the process. After any error the file is closed and opened anew. With `shared`, writers of
-several processes take turns by a lock file: fairer than SQLite's polling, and SQLite before 3.51.3 may corrupt a WAL
-that two connections write and checkpoint in the same instant (sqlite.org/wal.html, "The WAL-reset bug").
+deadline) nor the end of the process. After any error the file is closed and opened anew; and after one of the disk its
+log is brought home first: a failed fsync forgets what it could not write, and what stands behind a hole in the log is
+lost with it, synced or not. With `shared`, writers of several processes take turns by a lock file: fairer than SQLite's
+polling, and SQLite before 3.51.3 may corrupt a WAL that two connections write and checkpoint in the same instant
+(sqlite.org/wal.html, "The WAL-reset bug").
 """
 
 import asyncio
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .files import FileLock, make_folder
-from .jobs import DatabaseUnavailable, Job, Landing, Needs, Work, settle, unavailable
+from .jobs import DatabaseUnavailable, Job, Landing, Needs, Work, is_io_error, settle, unavailable
 
 T = TypeVar("T")
 
@@ -47,6 +49,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._identity: os.stat_result | None = None
         self._synchronous = Needs.SYNC
+        self._log_in_doubt = False
 
     def submit(self, work: Work[T], needs: Needs, *, weight: int = 0) -> Job[T]:
         """Queue a job, without waiting for it. DatabaseUnavailable if too many wait, or it is closed."""
@@ -55,15 +58,22 @@ class Database:
         if self._waiting >= QUEUE_LIMIT:
             raise DatabaseUnavailable(f"{self.path}: {self._waiting} operations are waiting already")
         if self._thread is None:
-            self._loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._run, name=self.path.name, daemon=True)
-            self._thread.start()
+            self._start()
         assert self._loop is not None
         job = Job(work, needs, weight, self._loop.create_future())
         job.future.add_done_callback(self._landed)
         self._waiting += 1
         self._queue.put(job)
         return job
+
+    def _start(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._run, name=self.path.name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise DatabaseUnavailable(f"{self.path}: {error}") from error
+        self._thread = thread
 
     @property
     def is_used(self) -> bool:
@@ -95,7 +105,8 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        if self._loop is not None:
+        if self._thread is not None:
+            assert self._loop is not None
             ended = self._loop.create_future()
             self._queue.put(ended)
             await asyncio.wait({ended}, timeout=within)
@@ -129,19 +140,22 @@ class Database:
         return jobs, None
 
     def _serve(self, batch: list[Job[Any]]) -> None:
-        """Do a batch as one transaction: all of it or nothing, in the order in which it was asked for."""
+        """Do a batch: its writes as one transaction, all of it or nothing, in the order in which they were asked for.
+
+        Reads come first and apart: on a full disk they go on.
+        """
         gone = DatabaseUnavailable(f"{self.path}: not begun in time")
-        outcomes: list[Landing] = [(job.future, None, gone) for job in batch if job.abandoned]
+        self._tell([(job.future, None, gone) for job in batch if job.abandoned])
         jobs = [job for job in batch if not job.abandoned]
-        alone = [job for job in jobs if job.needs is Needs.ALONE]
-        for group in (jobs[: len(jobs) - len(alone)], alone):
+        for kinds in ((Needs.READ,), (Needs.WRITE, Needs.SYNC), (Needs.ALONE,)):
+            group = [job for job in jobs if job.needs in kinds]
             try:
                 results = self._do(group) if group else []
-                outcomes += [(job.future, result, None) for job, result in zip(group, results, strict=True)]
+                self._tell([(job.future, result, None) for job, result in zip(group, results, strict=True)])
             except Exception as error:  # noqa: BLE001  # the thread's outermost place: the callers get it
+                self._log_in_doubt = self._log_in_doubt or is_io_error(error)
                 self._disconnect()  # which also rolls back
-                outcomes += [(job.future, None, unavailable(self.path, error)) for job in group]
-        self._tell(outcomes)
+                self._tell([(job.future, None, unavailable(self.path, error)) for job in group])
 
     def _do(self, jobs: list[Job[Any]]) -> list[Any]:
         needs = max(job.needs for job in jobs)
@@ -160,6 +174,8 @@ class Database:
         connection = self._connected()
         if needs in (Needs.READ, Needs.ALONE):
             return [job.work(connection) for job in jobs]
+        if self._log_in_doubt:
+            self._bring_home(connection)
         if needs is not self._synchronous:
             connection.execute(f"PRAGMA synchronous = {'FULL' if needs is Needs.SYNC else 'NORMAL'}")
             self._synchronous = needs
@@ -167,6 +183,13 @@ class Database:
         results = [job.work(connection) for job in jobs]
         connection.execute("COMMIT")
         return results
+
+    def _bring_home(self, connection: sqlite3.Connection) -> None:
+        """Have all of the log written and synced into the file, and begin another log."""
+        ((busy, _, _),) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if busy:
+            raise DatabaseUnavailable(f"{self.path}: in use, and its log is in doubt since the disk has failed")
+        self._log_in_doubt = False
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is not None and not self._is_moved():
@@ -195,6 +218,8 @@ class Database:
 
     def _tell(self, outcomes: list[Landing]) -> None:
         assert self._loop is not None
+        if not outcomes:
+            return
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(settle, outcomes)
 

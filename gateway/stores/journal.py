@@ -3,35 +3,39 @@
 Strategy: SQLite with one connection, one fsync for all the appends that wait; the lock is a file beside it, let go by
 the kernel however the process ends. What is held is counted in memory. Removal is not synced and goes by "up to here"
 for an account, so one that failed (a full disk) is caught up by the next, and at worst an entry is published again.
+Ids are given here and not by SQLite: they go on growing where someone has deleted the file and it is made anew.
 """
 
+import asyncio
 import contextlib
+import itertools
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from .database import Database
 from .files import FileLock, sync_folder
-from .jobs import DatabaseUnavailable, Job, Needs
+from .jobs import DatabaseUnavailable, Needs, aside
 
 SUFFIX, DAMAGED = ".spool", ".damaged"
 _SCHEMA = """
     CREATE TABLE IF NOT EXISTS entries (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, account TEXT NOT NULL, arrived REAL NOT NULL, frame BLOB NOT NULL);
+        id INTEGER PRIMARY KEY, account TEXT NOT NULL, arrived REAL NOT NULL, frame BLOB NOT NULL);
     CREATE INDEX IF NOT EXISTS entries_by_account ON entries (account, id);
     CREATE TABLE IF NOT EXISTS damaged (account TEXT NOT NULL, arrived REAL NOT NULL, frame BLOB NOT NULL);
 """
-COUNT = "SELECT account, count(*), sum(length(frame)), min(arrived) FROM entries GROUP BY account"
-_INSERT = "INSERT INTO entries (account, arrived, frame) VALUES (?, ?, ?)"
-_OLDEST = "SELECT id, arrived, frame FROM entries WHERE account = ? AND id > ? ORDER BY id"
+COUNT = "SELECT account, count(*), sum(length(frame)), min(arrived) FROM {table} GROUP BY account"
+_COUNT_OF = "SELECT count(*), total(length(frame)), min(arrived) FROM entries WHERE account = ? AND id > ?"
+_INSERT = "INSERT INTO entries (id, account, arrived, frame) VALUES (?, ?, ?, ?)"
+_OLDEST = "SELECT id, arrived, frame FROM entries WHERE account = ? AND id > ? ORDER BY id LIMIT ?"
 _SET_APART = "INSERT INTO damaged SELECT account, arrived, frame FROM entries WHERE id = ?"
 _REMOVE = "DELETE FROM entries WHERE account = ? AND id <= ?"
-_CHUNK_ENTRIES, _CHUNK_BYTES = 100, 4 * 1024 * 1024
-_WITHIN, _CLOSE_WITHIN = 10.0, 2.0
+_CHUNK_BYTES = 4 * 1024 * 1024
+_WITHIN, _COUNT_WITHIN, _CLOSE_WITHIN = 10.0, 60.0, 2.0
 _SHRINK_BYTES = 8 * 1024 * 1024
 
 
@@ -62,25 +66,39 @@ class Journal:
     def __init__(self, path: Path, lock: FileLock | None = None) -> None:
         self.path = path
         self.held: dict[str, Held] = {}
-        self._lock = lock or FileLock(lock_path(path))
+        self.lock = lock or FileLock(lock_path(path))
         self._database = Database(path, _SCHEMA, before_open=self._hold)
+        self._ids = itertools.count(1)
         self._unremoved: set[str] = set()
         self._apart: dict[str, set[int]] = {}
 
     @classmethod
-    def fresh(cls, folder: Path) -> Self:
-        """A new one, of a name that sorts by its age. Nothing is made before the first append."""
-        return cls(folder / f"{time.time_ns():020d}-{secrets.token_hex(4)}{SUFFIX}")
+    def fresh(cls, folder: Path, behind: Iterable["Journal"] = ()) -> Self:
+        """A new one, that sorts behind others whatever the clock says. Nothing is made before the first append."""
+        number = max([time.time_ns(), *(each.order[0] + 1 for each in behind)])
+        return cls(folder / f"{number:020d}-{secrets.token_hex(4)}{SUFFIX}")
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """What sorts by age: when it was made (ns), as its name says."""
+        number = self.path.name.partition("-")[0]
+        return int(number) if number.isascii() and number.isdigit() else 0, self.path.name
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything was asked of it yet."""
+        return self._database.is_used
 
     def _hold(self) -> None:
-        if not self._lock.is_held() and not self._lock.acquire(within=1.0):
+        if not self.lock.is_held() and not self.lock.acquire(within=1.0):
             raise DatabaseUnavailable(f"{self.path}: another process holds it")
 
     async def append(self, account: str, arrived: float, frame: bytes, within: float) -> None:
         """Return when the entry is synced. DatabaseUnavailable: it may still be there."""
+        number = next(self._ids)
 
-        def insert(connection: sqlite3.Connection) -> int:
-            return connection.execute(_INSERT, (account, arrived, frame)).lastrowid or 0
+        def insert(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, (number, account, arrived, frame))
 
         job = self._database.submit(insert, Needs.SYNC, weight=len(frame))
         held = self.held.setdefault(account, Held())
@@ -92,24 +110,22 @@ class Journal:
                 held.entries += 1
                 held.bytes += len(frame)
                 held.oldest = arrived if held.oldest is None else held.oldest
-                # Ids only grow: a lower one is of a new file, made where someone has deleted ours.
-                held.published = min(held.published, job.future.result() - 1)
 
         job.future.add_done_callback(written)
         await self._database.result(job, within)
 
-    async def oldest(self, account: str) -> list[Entry]:
-        """The first entries of an account that are not published, some MiB at most."""
+    async def oldest(self, account: str, limit: int) -> list[Entry]:
+        """The first entries of an account that are not published: at most `limit`, and of some MiB."""
         after = self.held[account].published
 
         def select(connection: sqlite3.Connection) -> list[Entry]:
             found: list[Entry] = []
             size = 0
-            with contextlib.closing(connection.execute(_OLDEST, (account, after))) as rows:
+            with contextlib.closing(connection.execute(_OLDEST, (account, after, limit))) as rows:
                 for number, arrived, frame in rows:
                     found.append(Entry(number, account, arrived, frame))
                     size += len(frame)
-                    if len(found) >= _CHUNK_ENTRIES or size >= _CHUNK_BYTES:
+                    if size >= _CHUNK_BYTES:
                         break
             return found
 
@@ -118,34 +134,41 @@ class Journal:
             self.held[account].oldest = entries[0].arrived
         return entries
 
-    def published(self, entry: Entry, *, damaged: bool = False) -> None:
-        """Remove an entry and those before it of its account, soon; a damaged one is kept apart."""
-        held = self.held[entry.account]
-        held.published = max(held.published, entry.id)
-        held.entries = max(held.entries - 1, 0)
-        held.bytes = max(held.bytes - len(entry.frame), 0)
+    def published(self, entries: Sequence[Entry]) -> None:
+        """Remove entries that followed each other, soon; with those before them of their account."""
+        if not entries:
+            return
+        held = self.held[entries[0].account]
+        held.published = max(held.published, entries[-1].id)
+        held.entries = max(held.entries - len(entries), 0)
+        held.bytes = max(held.bytes - sum(len(each.frame) for each in entries), 0)
         if not held.entries:
             held.oldest = None
-        if damaged:
-            self._apart.setdefault(entry.account, set()).add(entry.id)
-        self._remove(entry.account)
+        self._remove(entries[0].account)
+
+    def set_apart(self, entry: Entry) -> None:
+        """Remove an entry that cannot be published; it is kept for a person to look at."""
+        self._apart.setdefault(entry.account, set()).add(entry.id)
+        self.published([entry])
 
     def _remove(self, account: str) -> None:
         upto = self.held[account].published
-        apart = frozenset(self._apart.get(account, ()))  # those of before that are gone already insert nothing
+        apart = frozenset(self._apart.get(account, ()))
 
         def delete(connection: sqlite3.Connection) -> None:
             connection.executemany(_SET_APART, [(number,) for number in apart])
             connection.execute(_REMOVE, (account, upto))
 
+        def removed(_: object) -> None:
+            if job.future.exception() is None:
+                self._apart.get(account, set()).difference_update(apart)
+                if self.held[account].published <= upto:
+                    self._unremoved.discard(account)
+
         self._unremoved.add(account)
         with contextlib.suppress(DatabaseUnavailable):
             job = self._database.submit(delete, Needs.WRITE)
-            job.future.add_done_callback(lambda _: self._removed(account, upto, job))
-
-    def _removed(self, account: str, upto: int, job: Job[None]) -> None:
-        if job.future.exception() is None and self.held[account].published <= upto:
-            self._unremoved.discard(account)
+            job.future.add_done_callback(removed)
 
     @property
     def is_empty(self) -> bool:
@@ -156,36 +179,35 @@ class Journal:
         """Remove what could not be removed; give the disk back what an outage took, once nothing is held."""
         for account in list(self._unremoved):
             self._remove(account)
-        if self.is_empty and _size(self.path) > _SHRINK_BYTES:
+        if self.is_used and self.is_empty:
             with contextlib.suppress(DatabaseUnavailable):
                 self._database.submit(_shrink, Needs.ALONE)
 
     async def recount(self) -> None:
         """Count what is there: of a journal that was taken over, or whose file has been changed by others."""
+        published = {account: held.published for account, held in self.held.items()}
 
-        def count(connection: sqlite3.Connection) -> list[tuple[str, int, int, float]]:
-            return connection.execute(COUNT).fetchall()
+        def count(connection: sqlite3.Connection) -> dict[str, tuple[int, float, float | None]]:
+            names = {name for (name,) in connection.execute("SELECT DISTINCT account FROM entries")} | published.keys()
+            return {name: connection.execute(_COUNT_OF, (name, published.get(name, 0))).fetchone() for name in names}
 
         def counted(_: object) -> None:  # in the order of the jobs, so that appends before and after count once
-            if job.future.exception() is not None:
-                return
-            found: dict[str, tuple[int, int, float | None]] = {row[0]: row[1:] for row in job.future.result()}
-            for account in {*found, *self.held}:
-                held = self.held.setdefault(account, Held())
-                entries, size, oldest = found.get(account, (0, 0, None))
-                held.entries, held.bytes, held.oldest = entries, size, oldest
+            if job.future.exception() is None:
+                for account, (entries, size, oldest) in job.future.result().items():
+                    held = self.held.setdefault(account, Held())
+                    held.entries, held.bytes, held.oldest = entries, int(size), oldest
 
         job = self._database.submit(count, Needs.READ)
         job.future.add_done_callback(counted)
-        await self._database.result(job, _WITHIN)
+        await self._database.result(job, _COUNT_WITHIN)
 
     async def close(self) -> None:
         """Let go of the file; one that holds nothing is deleted."""
-        if self._database.is_used:
+        if self.is_used:
             with contextlib.suppress(DatabaseUnavailable):
                 await self._database.run(self._end, Needs.ALONE, within=_CLOSE_WITHIN)
         await self._database.close(_CLOSE_WITHIN)
-        self._lock.close()
+        self.lock.close()
 
     def _end(self, connection: sqlite3.Connection) -> None:
         ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
@@ -197,8 +219,8 @@ class Journal:
     async def give_up(self) -> None:
         """Put a file aside that cannot be read, for a person to look at."""
         await self._database.close(_CLOSE_WITHIN)
-        self._leave(_set_aside)
-        self._lock.close()
+        await asyncio.wait({aside(lambda: self._leave(_set_aside))}, timeout=_CLOSE_WITHIN)
+        self.lock.close()
 
     def _leave(self, end: Callable[[Path], object]) -> None:
         for path in (self.path, *(Path(f"{self.path}{tail}") for tail in ("-wal", "-shm"))):
@@ -215,18 +237,12 @@ def lock_path(path: Path) -> Path:
 
 
 def _set_aside(path: Path) -> None:
-    path.rename(f"{path}{DAMAGED}")
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+    journal, suffix, tail = path.name.rpartition(SUFFIX)
+    path.rename(path.with_name(f"{journal}{suffix}{DAMAGED}{tail}"))  # so that SQLite finds the log beside it
 
 
 def _shrink(connection: sqlite3.Connection) -> None:
-    ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
-    if not entries:
+    (pages,), (size,) = (connection.execute(f"PRAGMA {of}").fetchone() for of in ("page_count", "page_size"))
+    if pages * size > _SHRINK_BYTES and connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone() is None:
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -13,7 +13,7 @@ import orjson
 
 from .state import WITHIN, State
 
-KEPT_SECONDS = 14 * 24 * 3600.0
+KEPT_SECONDS = 7 * 24 * 3600.0
 ALIVE_SECONDS, BEAT_EVERY = 10.0, 2.5
 _SENDING, _OUTCOME = b"S", b"E"
 
@@ -54,7 +54,7 @@ class Ledger:
         return _read(stands)
 
     async def finish(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes:
-        """Write the outcome over a mark, one's own or a dead worker's; the event that stands, to be published."""
+        """Write the outcome over one's own mark; the event that stands, to be published."""
         key, value = _key(account, command_id), _OUTCOME + event
         expected: bytes | None = _SENDING + orjson.dumps(asdict(mark))
         while True:
@@ -67,10 +67,30 @@ class Ledger:
                 case Sending():  # forgotten, and sent again by another: what became of ours is what we know
                     return event
 
+    async def inherit(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes | None:
+        """Write the outcome over a mark that was left; the event that stands, None where the mark is gone by now."""
+        expected = _SENDING + orjson.dumps(asdict(mark))
+        stands = _read(
+            await self._state.swap(
+                _key(account, command_id), expected, _OUTCOME + event, self._ttl_seconds, within=self._within
+            )
+        )
+        return stands.event if isinstance(stands, Outcome) else None
+
     async def forget(self, account: str, command_id: str, mark: Sending) -> None:
         """Take one's mark away: the command was not sent, and may be."""
         value = _SENDING + orjson.dumps(asdict(mark))
         await self._state.delete(_key(account, command_id), expected=value, within=self._within)
+
+    async def renew(self, account: str, command_id: str, event: bytes) -> None:
+        """Put a newer outcome over an older one; a command that is being sent is left alone."""
+        key, value = _key(account, command_id), _OUTCOME + event
+        expected = await self._state.get(key, within=self._within)
+        while not isinstance(_read(expected), Sending):
+            stands = await self._state.swap(key, expected, value, self._ttl_seconds, within=self._within)
+            if stands == value:
+                return
+            expected = stands
 
     async def beat(self, worker: str) -> None:
         """Say that a worker is alive; every BEAT_EVERY seconds."""
@@ -79,6 +99,10 @@ class Ledger:
     async def is_alive(self, worker: str) -> bool:
         """Whether a worker has said so within ALIVE_SECONDS."""
         return await self._state.get(f"worker:{worker}", within=self._within) is not None
+
+    async def leave(self, worker: str) -> None:
+        """Say that a worker has ended: what it was still sending need not be waited for."""
+        await self._state.delete(f"worker:{worker}", within=self._within)
 
 
 def _key(account: str, command_id: str) -> str:

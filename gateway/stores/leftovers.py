@@ -6,8 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
+
 from .files import FileLock
 from .journal import COUNT, DAMAGED, SUFFIX, Journal, lock_path
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,58 +30,85 @@ class Row:
 def take(folder: Path) -> list[Journal]:
     """Lock the journals of `folder` that nobody holds. OSError if the folder cannot be read."""
     taken = []
-    for path in _journals(folder):
+    for path in _named(folder, SUFFIX):
         lock = FileLock(lock_path(path))
-        if lock.acquire() and path.exists():
+        try:
+            free = lock.acquire() and path.exists()
+        except OSError as error:  # this one's: the others are taken all the same
+            log.warning("spool.unreadable", journal=path.name, reason=error.strerror)
+            free = False
+        if free:
             taken.append(Journal(path, lock))
         else:
             lock.close()
-    for left in folder.glob("*.lock"):
+    for left in _named(folder, ".lock"):
         if not left.with_suffix(SUFFIX).exists():
-            _sweep(left)
+            with contextlib.suppress(OSError):
+                _sweep(left)
     return taken
 
 
 def _sweep(left: Path) -> None:
     """The lock of a process that ended before it made its journal, or while deleting it."""
     lock = FileLock(left)
-    if lock.acquire() and not left.with_suffix(SUFFIX).exists():
-        for path in (f"{left.with_suffix(SUFFIX)}-wal", f"{left.with_suffix(SUFFIX)}-shm", left):
-            Path(path).unlink(missing_ok=True)
-    lock.close()
+    try:
+        if lock.acquire() and not left.with_suffix(SUFFIX).exists():
+            for path in (f"{left.with_suffix(SUFFIX)}-wal", f"{left.with_suffix(SUFFIX)}-shm", left):
+                Path(path).unlink(missing_ok=True)
+    finally:
+        lock.close()
 
 
 def summaries(folder: Path) -> list[Row]:
-    """What every journal of `folder` holds, in use or not; also while others append and publish."""
-    rows = []
-    for path in _journals(folder):
-        lock = FileLock(lock_path(path))
+    """What every journal of `folder` holds, in use or not; also while others append and publish.
+
+    OSError if the folder cannot be read.
+    """
+    rows = [row for path in _named(folder, SUFFIX) for row in _summary(path)]
+    return rows + [row for path in _named(folder, f"{SUFFIX}{DAMAGED}") for row in _put_aside(path)]
+
+
+def _summary(path: Path) -> list[Row]:
+    lock = FileLock(lock_path(path))
+    in_use, problem = False, ""
+    counts: list[tuple[str, str, int, int, float]] = []
+    try:
         in_use = not lock.acquire()
-        try:
-            counts = _counts(path)
-        except sqlite3.Error as error:
-            if path.exists():
-                rows.append(Row(path.name, in_use, "", 0, 0, None, str(error)))
-            continue
-        finally:
-            lock.close()
-        for account, entries, size, oldest in counts:
-            rows.append(Row(path.name, in_use, account, entries, size, datetime.fromtimestamp(oldest, UTC)))
-    put_aside = sorted(folder.glob(f"*{SUFFIX}{DAMAGED}")) if folder.is_dir() else []
-    return rows + [_put_aside(path) for path in put_aside]
+        counts = _counts(path)
+    except (sqlite3.Error, OSError) as error:
+        problem = str(error)
+    finally:
+        lock.close()
+    if problem and path.exists():
+        return [Row(path.name, in_use, "", 0, 0, None, problem)]
+    return [
+        Row(path.name, in_use, account, entries, size, datetime.fromtimestamp(oldest, UTC), problem)
+        for problem, account, entries, size, oldest in counts
+    ]
 
 
-def _put_aside(path: Path) -> Row:
-    size = path.stat().st_size
-    return Row(path.name, in_use=False, account="", entries=0, bytes=size, oldest=None, problem="damaged: put aside")
+def _put_aside(path: Path) -> list[Row]:
+    try:
+        size = path.stat().st_size
+    except FileNotFoundError:  # a person has just taken it away
+        return []
+    return [Row(path.name, in_use=False, account="", entries=0, bytes=size, oldest=None, problem="damaged: put aside")]
 
 
-def _journals(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+def _named(folder: Path, suffix: str) -> list[Path]:
+    """The files of a name, by age. None if there is no folder."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.endswith(suffix))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def _counts(path: Path) -> list[tuple[str, int, int, float]]:
+def _counts(path: Path) -> list[tuple[str, str, int, int, float]]:
+    """By problem and account: entries, bytes, the oldest."""
     # Not mode=ro: a journal left behind has a log that must be read in first, which writes its index.
-    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=2.0)) as connection:
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    with contextlib.closing(sqlite3.connect(address, uri=True, timeout=2.0)) as connection:
         connection.execute("PRAGMA query_only = ON")
-        return connection.execute(COUNT).fetchall()
+        waiting = connection.execute(COUNT.format(table="entries")).fetchall()
+        damaged = connection.execute(COUNT.format(table="damaged")).fetchall()
+    return [("", *row) for row in waiting] + [("cannot be published: kept", *row) for row in damaged]

@@ -27,9 +27,16 @@ class Pace:
         self._unavailable = unavailable
         self._within = within
         self._due = 0.0  # the next turn by our own count
+        self._quiet_until = 0.0
 
     async def turn(self) -> None:
         """Return when it is this caller's turn."""
+        clock = asyncio.get_running_loop().time
+        await self._one_turn()
+        while clock() < self._quiet_until:  # given before the provider said that it was too fast
+            await self._one_turn()
+
+    async def _one_turn(self) -> None:
         clock = asyncio.get_running_loop().time
         try:
             wait = await self._state.turn(self._name, self._per_second, within=self._within)
@@ -43,7 +50,8 @@ class Pace:
 
     async def slow_down(self, seconds: float) -> None:
         """No turns for a while, for nobody: the provider has said that it was too fast."""
-        self._due = max(self._due, asyncio.get_running_loop().time() + seconds)
+        self._quiet_until = max(self._quiet_until, asyncio.get_running_loop().time() + seconds)
+        self._due = max(self._due, self._quiet_until)
         try:
             await self._state.pause(self._name, seconds, within=self._within)
         except StateUnavailable:

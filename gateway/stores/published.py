@@ -39,12 +39,13 @@ class Published:
                 return False
         mine = self._under_way[event_id] = asyncio.get_running_loop().create_future()
         try:
-            fresh = not await self.seen(event_id)
-            if fresh:
-                await publish()
-                await self.mark(event_id)
-            mine.set_result(True)
-            return fresh
+            if await self.seen(event_id):
+                mine.set_result(True)
+                return False
+            await publish()
+            mine.set_result(True)  # whatever becomes of the mark
+            await self.mark(event_id)
+            return True
         finally:
             del self._under_way[event_id]
             if not mine.done():

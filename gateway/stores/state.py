@@ -8,7 +8,7 @@ puts something of its own into the value. Keys end by age alone. A clock that is
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from urllib.parse import unquote, urlsplit
 
 WITHIN = 2.0
@@ -58,6 +58,10 @@ class State(ABC):
     @abstractmethod
     async def close(self) -> None:
         """End; within a few seconds in any state."""
+
+    async def get_all(self, keys: Sequence[str], *, within: float = WITHIN) -> list[bytes | None]:
+        """Several values, as they stand at one time, for the price of one."""
+        return [await self.get(key, within=within) for key in keys]
 
     async def add(
         self, key: str, value: bytes, ttl_seconds: float, *, durable: bool = True, within: float = WITHIN

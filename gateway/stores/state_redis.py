@@ -7,7 +7,7 @@ connection that was lost is retried once. Turns are timed by the server's clock:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -105,6 +105,11 @@ class RedisState(State):
     async def get(self, key: str, *, within: float = WITHIN) -> bytes | None:
         """See State."""
         return cast("bytes | None", await self._call(lambda: self._client.get(PREFIX + key), within))
+
+    async def get_all(self, keys: Sequence[str], *, within: float = WITHIN) -> list[bytes | None]:
+        """See State."""
+        named = [PREFIX + key for key in keys]
+        return cast("list[bytes | None]", await self._call(lambda: self._client.mget(named), within))
 
     async def put(
         self,

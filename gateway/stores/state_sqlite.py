@@ -6,7 +6,7 @@ an fsync. What is over is removed with the writes, a piece a second, so that the
 
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,6 +60,10 @@ class SqliteState(State):
     async def get(self, key: str, *, within: float = WITHIN) -> bytes | None:
         """See State."""
         return await self._run(lambda c: self._get(c, key), within, needs=Needs.READ)
+
+    async def get_all(self, keys: Sequence[str], *, within: float = WITHIN) -> list[bytes | None]:
+        """See State."""
+        return await self._run(lambda c: [self._get(c, key) for key in keys], within, needs=Needs.READ)
 
     async def put(
         self, key: str, value: bytes, ttl_seconds: float, *, durable: bool = True, within: float = WITHIN

@@ -1,17 +1,22 @@
 """`mm7 check`: settings, broker, stores and providers, one line each."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway import app, broker
 from gateway.accounts import Account
 from gateway.broker import BrokerDown, Connection
 from gateway.settings import Settings
+from gateway.stores import leftovers
 from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
+from gateway.stores.state import StateUnavailable, open_state
 
-REACH_WITHIN = 2.5
+from . import spool
+from .console import REACH_WITHIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ async def check(settings: Settings) -> AsyncIterator[Line]:
         yield await _broker(connection)
         yield await _topology(connection, settings)
     yield await _media(settings)
+    yield await asyncio.to_thread(_spool, settings)
+    yield await _state(settings)
     for account in settings.accounts.values():
         yield await _provider(account)
 
@@ -61,6 +68,36 @@ async def _media(settings: Settings) -> Line:
     except (MediaUnavailable, MediaNotFound, ValueError, OSError) as error:
         return Line("media", False, str(error))
     return Line("media", True, settings.media_url)
+
+
+def _spool(settings: Settings) -> Line:
+    if not settings.spool_dir:
+        return Line("spool", True, spool.OFF)
+    folder = Path(settings.spool_dir)
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    try:
+        tempfile.TemporaryFile(dir=there).close()
+        waiting = spool.total(leftovers.summaries(folder))
+    except OSError as error:
+        return Line("spool", False, f"{folder}: {error.strerror}")
+    return Line("spool", True, f"{folder}: {waiting}")
+
+
+async def _state(settings: Settings) -> Line:
+    url = settings.state_url.get_secret_value()
+    try:
+        parts = urlsplit(url)
+        state = open_state(url)
+    except ValueError as error:
+        return Line("state", False, str(error))
+    place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    try:
+        await state.check()
+    except StateUnavailable as error:
+        return Line("state", False, f"{place}: {error}")
+    finally:
+        await state.close()
+    return Line("state", True, place)
 
 
 async def _provider(account: Account) -> Line:

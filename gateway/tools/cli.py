@@ -19,14 +19,14 @@ from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
 
 from . import check as checks
-from . import console, media, words
+from . import console, dead, media, spool, words
 from . import decode as decoding
 from . import encode as encoding
 from . import send as sending
+from .console import JsonOption
 from .demo import command as demo_command
 from .simulator.command import simulate
 
-REACH_WITHIN = 2.5
 REFUSED, UNKNOWN = 3, 4
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -34,12 +34,13 @@ topology = typer.Typer(no_args_is_help=True, help="The broker's objects.")
 schema = typer.Typer(no_args_is_help=True, help="The published JSON Schemas.")
 app.add_typer(topology, name="topology")
 app.add_typer(media.app, name="media")
+app.add_typer(dead.app, name="dead")
+app.add_typer(spool.app, name="spool")
 app.add_typer(schema, name="schema")
 app.command(name="simulate")(simulate)
 app.command(name="demo")(demo_command.demo)
 
 AccountOption = Annotated[str | None, typer.Option("--account", help="An account of the settings; default: a dry run.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of words.")]
 
 
 @app.command()
@@ -113,7 +114,6 @@ def send(
 
 async def _send(settings: Settings, account: str, body: dict[str, Any], within: float | None, *, as_json: bool) -> int:
     async with console.connected(settings, "mm7 send") as connection:
-        await connection.wait_up(REACH_WITHIN)
         if within is None:
             await sending.send(connection, account, body)
             console.say(orjson.dumps({"id": body["id"]}).decode() if as_json else f"enqueued as {body['id']}")
@@ -139,11 +139,9 @@ def tail(
 
 
 async def _tail(settings: Settings, patterns: list[str], *, as_json: bool) -> int:
-    async with console.connected(settings, "mm7 tail") as connection:
-        await connection.wait_up(REACH_WITHIN)
-        async with Inbox(connection, patterns) as inbox:
-            async for delivery in inbox:
-                console.say(delivery.body.decode("utf-8", "replace") if as_json else words.told(delivery.body))
+    async with console.connected(settings, "mm7 tail") as connection, Inbox(connection, patterns) as inbox:
+        async for delivery in inbox:
+            console.say(delivery.body.decode("utf-8", "replace") if as_json else words.told(delivery.body))
     return 0
 
 
@@ -171,7 +169,7 @@ def topology_check() -> None:
 
 async def _declare(settings: Settings, *, create: bool) -> int:
     async with Connection(settings.amqp_url.get_secret_value(), "mm7 topology") as connection:
-        await connection.wait_up(REACH_WITHIN)
+        await connection.wait_up(console.REACH_WITHIN)
         walk = broker.declare if create else broker.check
         differences = await walk(connection.channel, build_topology(settings))
     for found in differences:

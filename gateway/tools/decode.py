@@ -13,9 +13,8 @@ from gateway.answers import Answer
 from gateway.contract import addresses, callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.parts import Storage
-from gateway.stores.media import location
-
 from gateway.http_file import HttpFile
+from gateway.stores.media import location
 
 DRY_RUN = Account.model_validate({"name": "dry-run", "profile": "generic", "inbound": {"open": True}})
 

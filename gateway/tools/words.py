@@ -1,6 +1,7 @@
-"""Events in one line for people."""
+"""Events, numbers and times in words for people."""
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -53,6 +54,38 @@ def _address(address: dict[str, Any] | None) -> str:
 
 def _quirks(data: dict[str, Any]) -> str:
     return f" quirks: {', '.join(data['quirks'])}" if data["quirks"] else ""
+
+
+def short(text: str, length: int) -> str:
+    """A text of at most so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def sheet(facts: Mapping[str, Any]) -> str:
+    """Names and values below each other; what is a list or a table by itself, indented."""
+    lines: list[str] = []
+    for name, value in facts.items():
+        if isinstance(value, (dict, list)) and value:
+            inner = orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode()
+            lines += [name, *(f"  {each}" for each in inner.splitlines())]
+        else:
+            lines.append(f"{name:<14} {'-' if value in (None, '', [], {}) else value}")
+    return "\n".join(map(plain, lines))
+
+
+def age(seconds: float) -> str:
+    """A span of time for people."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def count(number: int, thing: str) -> str:
+    """`1 entry`, `2 entries`."""
+    if number == 1:
+        return f"1 {thing}"
+    return f"{number} {thing[:-1]}ies" if thing.endswith("y") else f"{number} {thing}s"
 
 
 def size(count: int) -> str:

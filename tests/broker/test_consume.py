@@ -23,6 +23,7 @@ from gateway.broker import (
     browse,
     tail,
     wait,
+    waiting,
 )
 
 if TYPE_CHECKING:
@@ -49,15 +50,6 @@ class Recorder:
         if delivery.body in self.crashes:
             raise ValueError(delivery.body)
         await delivery.ack()
-
-
-async def waiting(place: Place, queue: str) -> int:
-    channel = await place.connection.channel()
-    try:
-        answer = await channel.queue_declare(queue, passive=True)
-        return answer.message_count or 0
-    finally:
-        await channel.close()
 
 
 async def first(place: Place, queue: str, within: float = 10) -> Delivery:
@@ -96,13 +88,21 @@ async def test_a_dead_letter_is_published_by_its_account(place: Place) -> None:
     for _ in range(25):  # more often than any default limit: looking does not use it up
         async with browse(place.connection, place.dead) as messages:
             assert [each.headers["cause"] async for each in messages] == ["bad_command"]
-        await _returned(place)
     assert (await first(place, place.dead)).body == b"dead"
 
 
-async def _returned(place: Place) -> None:
-    while not await waiting(place, place.dead):
-        await asyncio.sleep(0.01)
+async def test_what_was_looked_at_is_back_in_its_order_when_the_look_is_over(place: Place) -> None:
+    bodies = [b"%d" % n for n in range(20)]
+    for body in bodies:
+        await place.publish(DEAD, body=body)
+    for _ in range(20):
+        async with browse(place.connection, place.dead) as messages:
+            assert [each.body async for each in messages] == bodies
+    async with browse(place.connection, place.dead) as messages:
+        assert [await each.ack() async for each in messages if each.body in bodies[::2]] == [True] * 10
+    async with browse(place.connection, place.dead) as messages:
+        assert [each.body async for each in messages] == bodies[1::2]
+    assert await waiting(place.connection, place.dead) == 10
 
 
 async def test_deliveries_are_handled_and_taken_out(place: Place, eventually: Eventually) -> None:
@@ -113,7 +113,7 @@ async def test_deliveries_are_handled_and_taken_out(place: Place, eventually: Ev
     await eventually(lambda: len(handle.seen) == 20 and not consumer.in_flight)
     await consumer.stop(1)
     assert sorted(handle.bodies) == sorted(b"%d" % n for n in range(20))
-    assert await waiting(place, place.mt) == 0
+    assert await waiting(place.connection, place.mt) == 0
 
 
 async def test_no_more_handlers_than_asked_for_run_at_once(place: Place, eventually: Eventually) -> None:
@@ -149,7 +149,7 @@ async def test_a_crash_delivers_again_and_holds_nothing_up(place: Place, eventua
     await eventually(lambda: handle.bodies.count(b"poison") == tries + 1 and not consumer.in_flight)
     await consumer.stop(1)
     assert all(each.redelivered for each in handle.seen if each.body == b"poison" and each is not handle.seen[0])
-    assert await waiting(place, place.mt) == 0
+    assert await waiting(place.connection, place.mt) == 0
 
 
 async def test_a_crash_leaves_the_work_beside_it_alone(place: Place, eventually: Eventually) -> None:
@@ -177,7 +177,7 @@ async def test_a_crash_leaves_the_work_beside_it_alone(place: Place, eventually:
     await eventually(lambda: len(acked) == 3)
     await consumer.stop(1)
     assert acked == [True] * 3
-    assert await waiting(place, place.mt) == 0
+    assert await waiting(place.connection, place.mt) == 0
 
 
 async def test_a_message_that_always_crashes_ends_in_the_dead_letters(place: Place, eventually: Eventually) -> None:
@@ -269,7 +269,7 @@ async def test_a_message_of_a_careless_publisher_is_handled(place: Place, eventu
     await eventually(lambda: handle.bodies == [b"bare"] and not consumer.in_flight)
     assert (handle.seen[0].content_type, handle.seen[0].headers) == (None, {})
     await consumer.stop(1)
-    assert await waiting(place, place.mt) == 0
+    assert await waiting(place.connection, place.mt) == 0
 
 
 class Absurd(datetime):
@@ -306,7 +306,7 @@ async def test_a_message_that_the_library_cannot_read_ends_in_the_dead_letters(
             b"?", routing_key=place.probe, properties=Basic.Properties(timestamp=absurd, message_id="1")
         )
         async with asyncio.timeout(10):
-            while not await waiting(place, place.dead):
+            while not await waiting(place.connection, place.dead):
                 await asyncio.sleep(0.05)
         await consumer.wait_subscribed(10)
         await place.publish("", place.probe, body=b"next")
@@ -364,3 +364,5 @@ async def test_looking_into_a_queue_that_is_not_there_says_so(place: Place) -> N
     with pytest.raises(BrokerDown, match="NOT_FOUND"):
         async with browse(place.connection, f"{place.account}.none") as messages:
             await anext(messages)
+    with pytest.raises(BrokerDown, match="NOT_FOUND"):
+        await waiting(place.connection, f"{place.account}.none")

@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.broker import DEAD, EVENTS, UNROUTED, Inbox, Publisher, PublishFailed, Unroutable, browse
+from gateway.broker import (
+    DEAD,
+    EVENTS,
+    UNROUTED,
+    Connection,
+    Inbox,
+    Outgoing,
+    Publisher,
+    PublishFailed,
+    Unroutable,
+    browse,
+    frames,
+)
+from gateway.stores.spool import Spool
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from conftest import Place
 
     from gateway.broker import Delivery
@@ -150,3 +168,127 @@ async def test_a_publish_that_came_to_no_end_leaves_the_next_ones_alone(place: P
     assert all(outcome is None or isinstance(outcome, PublishFailed) for outcome in outcomes)
     await asyncio.gather(*(place.publish(body=b"good") for _ in range(40)))
     assert (await bodies(place, place.mt)).count(b"good") == 40
+
+
+async def in_order(place: Place, queue: str) -> list[bytes]:
+    async with browse(place.connection, queue) as messages:
+        return [each.body async for each in messages]
+
+
+def numbered(place: Place, numbers: Sequence[int], **more: object) -> list[Outgoing]:
+    return [place.message(body=b"%03d" % n, **more) for n in numbers]
+
+
+async def test_a_chunk_arrives_whole_and_in_its_order(place: Place) -> None:
+    for start in (0, 300):
+        progress = await place.publisher.publish_all(numbered(place, range(start, start + 300)), within=10)
+        assert progress == (300, "", False)
+    assert await in_order(place, place.mt) == [b"%03d" % n for n in range(600)]
+
+
+async def test_a_chunk_says_how_many_in_front_of_one_that_no_queue_takes_were_confirmed(place: Place) -> None:
+    lost = place.message("", f"{place.account}.nobody")
+    chunk = [*numbered(place, range(40)), lost, *numbered(place, range(40, 60))]
+    confirmed, reason, refused = await place.publisher.publish_all(chunk, within=10)
+    assert (confirmed, refused) == (40, False)
+    assert "NO_ROUTE" in reason
+    assert await in_order(place, place.mt) == [b"%03d" % n for n in range(60)], "those behind it arrive all the same"
+
+
+async def test_a_full_queue_stops_a_chunk_and_is_no_refusal_for_ever(place: Place) -> None:
+    channel = await place.connection.channel()
+    few = {"x-queue-type": "quorum", "x-max-length": 5, "x-overflow": "reject-publish"}
+    await channel.queue_declare(place.probe, durable=True, arguments=few)
+    chunk = [place.message("", place.probe, body=b"%03d" % n) for n in range(300)]
+    first = await place.publisher.publish_all(chunk, within=10)
+    assert 5 <= first.confirmed < 300
+    assert "nack" in first.reason
+    again = await place.publisher.publish_all(chunk[-1:], within=10)
+    assert (again.confirmed, again.refused) == (0, False)
+
+
+# The broker closes the channel for a CC header that is no list, as it does for a body over its limit.
+POISON = {"CC": "no list"}
+
+
+async def test_a_message_that_the_broker_never_takes_is_told_from_those_round_it(place: Place, eventually) -> None:
+    poison = place.message(headers=POISON)
+    chunk = [*numbered(place, range(3)), poison, *numbered(place, range(3, 6))]
+    mixed = await place.publisher.publish_all(chunk, within=10)
+    assert mixed.confirmed <= 3
+    assert not mixed.refused, "it may have been any of them"
+    wire = place.connection.wire()
+    with contextlib.suppress(AssertionError):  # those behind it cost the connection, if the library was quick
+        await eventually(lambda: wire.ended, 0.3)
+    await place.connection.wait_up(5)
+    wire = place.connection.wire()
+    alone = await place.publisher.publish_all([poison], within=10)
+    assert (alone.confirmed, alone.refused) == (0, True)
+    assert "PRECONDITION_FAILED" in alone.reason
+    assert (await place.publisher.publish_all(numbered(place, range(3)), within=10)).confirmed == 3
+    assert place.connection.wire() is wire, "alone it costs nothing but its channel"
+
+
+async def test_a_message_that_the_library_cannot_write_is_refused_and_stops_its_chunk(place: Place) -> None:
+    bad = place.message(headers={"n": 2**80})
+    assert (await place.publisher.publish_all([*numbered(place, range(3)), bad], within=10))[::2] == (3, False)
+    assert (await place.publisher.publish_all([bad], within=10))[::2] == (0, True)
+
+
+async def test_a_chunk_to_a_missing_exchange_is_not_refused_for_ever(place: Place) -> None:
+    confirmed, reason, refused = await place.publisher.publish_all([place.message("no.such.exchange")], within=10)
+    assert (confirmed, refused) == (0, False)
+    assert "NOT_FOUND" in reason
+
+
+async def test_a_chunk_ends_at_its_deadline_and_what_it_says_was_confirmed_is_there(place: Place) -> None:
+    for n in (1, 2, 4, 8, 16, 30):
+        began = time.monotonic()
+        progress = await place.publisher.publish_all(numbered(place, range(300)), within=0.002 * n)
+        assert time.monotonic() - began < 0.002 * n + 0.5
+        here = (await in_order(place, place.mt))[: progress.confirmed]
+        assert here == [b"%03d" % each for each in range(progress.confirmed)]
+        channel = await place.connection.channel()
+        while (await channel.queue_purge(place.mt)).message_count:
+            await asyncio.sleep(0.05)
+
+
+async def test_chunks_and_single_publishes_leave_each_other_alone(place: Place) -> None:
+    chunks = [place.publisher.publish_all(numbered(place, range(n, n + 50)), within=10) for n in range(0, 500, 50)]
+    bad = [place.publish("no.such.exchange") for _ in range(10)]
+    good = [place.publish(body=b"single") for _ in range(10)]
+    outcomes = await asyncio.gather(
+        *(each for group in zip(chunks, bad, good, strict=True) for each in group), return_exceptions=True
+    )
+    assert outcomes[::3] == [(50, "", False)] * 10
+    assert all(isinstance(outcome, PublishFailed) for outcome in outcomes[1::3])
+    assert outcomes[2::3] == [None] * 10
+    arrived = [int(body) for body in await in_order(place, place.mt) if body != b"single"]
+    for start in range(0, 500, 50):
+        assert [n for n in arrived if start <= n < start + 50] == list(range(start, start + 50))
+
+
+async def test_without_a_connection_nothing_of_a_chunk_is_confirmed(amqp_url: str) -> None:
+    connection = Connection(amqp_url, "never started")
+    outgoing = Outgoing(exchange="", routing_key="q", body=b"", content_type="text/plain")
+    progress = await Publisher(connection).publish_all([outgoing], within=1)
+    assert progress == (0, "not started", False)
+
+
+async def test_a_spool_is_drained_in_order_whatever_becomes_of_the_connection(place: Place, tmp_path: Path) -> None:
+    async with Spool(tmp_path, frames.dump, frames.load) as spool:
+        await asyncio.gather(*(spool.append("a", each) for each in numbered(place, range(900))))
+        task = asyncio.create_task(spool.drain(lambda chunk: place.publisher.publish_all(chunk, within=5)))
+        deadline = time.monotonic() + 20
+        below = 800
+        while spool.events and time.monotonic() < deadline:
+            if spool.events < below:
+                below -= 300
+                place.connection.reset("a test")
+            await asyncio.sleep(0.002)
+        task.cancel()
+        await asyncio.wait({task})
+        assert not spool.events
+    await place.connection.wait_up(10)
+    arrived = await in_order(place, place.mt)
+    assert list(dict.fromkeys(arrived)) == [b"%03d" % n for n in range(900)], "repetitions left out"

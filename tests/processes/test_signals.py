@@ -86,24 +86,6 @@ async def test_a_worker_finishes_the_submit_under_way(run, settings, amqp_url, b
         assert await broker.count(f"mm7.mt.{name}") == 0
 
 
-async def test_a_worker_killed_in_the_middle_of_a_post_leaves_its_command_to_the_next(
-    run, settings, amqp_url, broker, name
-):
-    async with Simulator() as provider:
-        provider.script(late(30))
-        path = settings(provider.url)
-        worker = await run("workers", AMQP_URL=amqp_url, CONFIG=path).ready()
-        await broker.command(name, {"id": "a", "to": ["15553199144"]})
-        await provider.next_submit()
-        worker.signal(signal.SIGKILL)
-        assert await worker.ended() == -signal.SIGKILL
-        events = await broker.follow(f"mt.*.{name}.*")
-        await run("workers", AMQP_URL=amqp_url, CONFIG=path).ready()
-        first = provider.submits[0].message.transaction_id
-        assert (await provider.next_submit(15)).message.transaction_id == first
-        assert (await events.event("mt.accepted"))["data"]["command_id"] == "a"
-
-
 async def test_a_second_ctrl_c_ends_at_once_and_quietly(run, settings, amqp_url, broker, name, eventually):
     async with Simulator() as provider:
         provider.script(late(30))

@@ -39,6 +39,8 @@ async def test_a_command_is_submitted_accepted_and_reported_on(broker, account, 
     assert data["message_id"] == submit.message_id
     report = await events.event("dr.received")
     assert report["data"]["message_id"] == submit.message_id
+    assert (report["data"]["command_id"], report["data"]["reference"]) == (given["id"], "customer 99")
+    assert report["data"]["metadata"] == {"campaign": "x"}
     assert await broker.count(f"mm7.mt.{account.name}") == 0
 
 
@@ -69,6 +71,8 @@ async def test_exhausted_attempts_are_refused_and_the_command_is_a_dead_letter(
     assert (dead.headers["mm7-outcome"], dead.headers["mm7-reason"]) == ("mt.refused", "attempts_exhausted")
     assert (dead.headers["mm7-attempts"], dead.headers["mine"]) == (2, "kept")
     assert "carrier capacity" in dead.headers["mm7-cause"]
+    history = json.loads(dead.headers["mm7-history"])
+    assert [(entry["outcome"], entry["status_code"]) for entry in history] == [("later", None), ("later", 4006)]
     assert dead.delivery_mode == 2
 
 
@@ -195,6 +199,29 @@ async def test_the_same_command_twice_is_sent_once_and_its_outcome_published_twi
     await broker.command(account.name, given)
     first, second = await events.event("mt.accepted"), await events.event("mt.accepted")
     assert (first, len(provider.submits)) == (second, 1)
+
+
+async def test_a_command_is_sent_once_more_where_it_is_replayed_on_purpose(broker, account, provider, events, command):
+    provider.script(refuse(2002, "no such number"))
+    given = command()
+    await broker.command(account.name, given)
+    await events.event("mt.refused")
+    await broker.command(account.name, given)
+    await events.event("mt.refused")
+    for _ in range(2):
+        await broker.command(account.name, given, headers={"mm7-replay": "token-1"})
+        await events.event("mt.accepted")
+    await broker.command(account.name, given)
+    await events.event("mt.accepted")
+    assert len(provider.submits) == 2
+
+
+async def test_throughput_exceeded_costs_no_attempt(broker, account, provider, events, command):
+    provider.script(refuse(3510, "throughput exceeded"), refuse(3510, "throughput exceeded"))
+    await broker.command(account.name, command())
+    assert (await events.event("mt.accepted"))["data"]["attempts"] == 1
+    first, _, third = provider.submits
+    assert (third.at - first.at).total_seconds() >= 2
 
 
 async def test_a_provider_that_is_not_there_is_waited_for(broker, account, events, command):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import secrets
+import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,10 +15,20 @@ import pytest
 from gateway.accounts import Account
 from gateway.broker import Delay, Delivery, Outgoing, PublishFailed
 from gateway.contract.events import TYPES, Event
+from gateway.stores.correlation import Correlation
+from gateway.stores.ledger import Ledger
+from gateway.stores.pace import Pace
+from gateway.stores.state import State, StateUnavailable
+from gateway.stores.state_memory import MemoryState
 from gateway.telemetry.metrics import Metrics
-from workers import submit
-from workers.memory import Memory
+from workers import once, outbox, pulse, submit
+from workers.contents import Contents
+from workers.fetch import Fetcher
+from workers.once import Once
+from workers.outbox import Outbox
 from workers.outcome import Outcome
+from workers.pulse import Pulse
+from workers.rules import Rules
 from workers.submit import Submitter
 
 if TYPE_CHECKING:
@@ -81,6 +95,7 @@ class Media:
     """Gives what is in `blobs`, and raises what is an exception there."""
 
     def __init__(self) -> None:
+        self.url = "s3://bucket"
         self.blobs: dict[str, bytes | Exception] = {}
 
     async def get(self, url: str) -> bytes:
@@ -90,23 +105,94 @@ class Media:
         return found
 
 
-class Desk:
-    """A submitter with recorders on all sides. `steps` is what happened, in its order."""
+class Store(State):
+    """A store that can be `down`. `fails` and `loses` name next calls that are not done, or done without an answer.
 
-    def __init__(self, account: Account, delays: str = "10s 60s") -> None:
-        self.steps: list[str] = []
-        self.broker, self.provider, self.media = Broker(self.steps), Provider(self.steps), Media()
-        self.metrics, self.memory = Metrics(), Memory()
-        waits = [Delay.parse(text) for text in delays.split()]
+    The answers of those in `holds` come when the gate opens.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0.0  # of its clock
+        self.down = False
+        self.fails: list[str] = []
+        self.loses: list[str] = []
+        self.holds: list[str] = []
+        self.gate = asyncio.Event()
+        self.calls: list[str] = []
+        self._store = MemoryState(clock=lambda: time.time() + self.offset)
+
+    async def _do(self, name: str, key: str, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.sleep(0)
+        call = f"{name} {key.partition(':')[0]}"
+        self.calls.append(call)
+        if self.down or call in self.fails:
+            self.fails = [each for each in self.fails if each != call]
+            raise StateUnavailable("down")
+        found = await getattr(self._store, name)(key, *args, **kwargs)
+        if call in self.holds:
+            await self.gate.wait()
+        if call in self.loses:
+            self.loses.remove(call)
+            raise StateUnavailable("no answer")
+        return found
+
+    async def get(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._do("get", *args, **kwargs)
+
+    async def put(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._do("put", *args, **kwargs)
+
+    async def swap(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._do("swap", *args, **kwargs)
+
+    async def delete(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._do("delete", *args, **kwargs)
+
+    async def pace(self, *args: Any, **kwargs: Any) -> Any:
+        return await self._do("pace", *args, **kwargs)
+
+    async def close(self) -> None:
+        pass
+
+
+class Desk:
+    """A worker with recorders on all sides. `steps` is what happened, in its order; `beside`: it shares all but itself."""
+
+    def __init__(
+        self, account: Account, delays: str = "10s 60s", beside: Desk | None = None, state: State | None = None
+    ) -> None:
+        self.steps: list[str] = beside.steps if beside else []
+        self.broker = beside.broker if beside else Broker(self.steps)
+        self.provider = beside.provider if beside else Provider(self.steps)
+        self.media = beside.media if beside else Media()
+        self.state: Any = state or (beside.state if beside else Store())
+        self.metrics, self.ledger = Metrics(), Ledger(self.state)
+        self.fetcher = Fetcher(Rules())
+        self.contents = Contents(
+            self.media,  # type: ignore[arg-type]
+            self.state,
+            self.fetcher,
+            unavailable=self.unavailable("fetched"),
+        )
+        self.correlation = Correlation(self.state)
+        self.pulse = Pulse(self.ledger, unavailable=self.unavailable("ledger"))
+        self.pace = Pace(
+            self.state, f"rate:{account.name}", account.outbound.rate, unavailable=self.unavailable("rate")
+        )
         self.submitter = Submitter(
             account,
-            waits,
+            [Delay.parse(text) for text in delays.split()],
             self.provider,
-            self.broker,
-            self.media,
+            Outbox(account.name, self.broker, self.metrics),
+            partial(self.contents.of, account=account),
             self.metrics,
-            self.memory,  # type: ignore[arg-type]
+            Once(self.ledger, self.pulse, unavailable=self.unavailable("ledger")),
+            self.correlation,
+            self.pace,
         )
+
+    def unavailable(self, use: str) -> Callable[[], None]:
+        return self.metrics.state_unavailable.labels(use).inc
 
     def delivery(self, body: object = None, **properties: Any) -> Delivery:
         """A command as it is delivered; `body` is bytes, or what is laid over an ordinary command."""
@@ -130,7 +216,11 @@ class Desk:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(once, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(once, "POLL_SECONDS", 0.001)
+    monkeypatch.setattr(pulse, "STEADY_SECONDS", 0)
+    monkeypatch.setattr(outbox, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(submit, "REMEMBER_PAUSE_SECONDS", 0)
 
 
 @pytest.fixture
@@ -144,8 +234,15 @@ def make_account() -> Callable[..., Account]:
 
 @pytest.fixture
 def make_desk(make_account: Callable[..., Account]) -> Callable[..., Desk]:
-    def make(profile: str = "generic", *, delays: str = "10s 60s", **outbound: Any) -> Desk:
-        return Desk(make_account(profile, **outbound), delays)
+    def make(
+        profile: str = "generic",
+        *,
+        delays: str = "10s 60s",
+        beside: Desk | None = None,
+        state: State | None = None,
+        **outbound: Any,
+    ) -> Desk:
+        return Desk(make_account(profile, **outbound), delays, beside, state)
 
     return make
 
@@ -166,3 +263,19 @@ def outcome_of() -> Callable[..., Outcome]:
 @pytest.fixture
 def failing() -> PublishFailed:
     return PublishFailed("not confirmed")
+
+
+@pytest.fixture
+def redis_url() -> str:
+    url = os.environ.get("MM7_TEST_REDIS_URL")
+    if not url:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "MM7_TEST_REDIS_URL names no Redis: `make test` starts one"
+        )
+    return url
+
+
+@pytest.fixture
+def unique() -> str:
+    """A command's id that no other run has."""
+    return f"order-{secrets.token_hex(6)}"

@@ -88,6 +88,7 @@ class Place:
             amqp_url=url,
             admin_port=self.admin,
             media_url=media,
+            state_url=f"sqlite://{media.removeprefix('file://')}/state.db",
             accounts={
                 self.account: {"profile": "generic", "outbound": outbound},
                 f"{self.account}-in": {"profile": "generic", "inbound": {"open": True}},
@@ -195,7 +196,7 @@ async def test_at_sigterm_the_work_at_hand_is_finished_and_acknowledged(
 async def test_at_the_end_of_its_patience_a_worker_leaves_the_rest_to_the_broker(
     place: Place, provider: Provider, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "GRACE_SECONDS", -29.8)  # beyond the timeout, which is 30 s
+    monkeypatch.setattr(app, "GRACE_SECONDS", -49.8)  # beyond the timeout, which is 30 s, and the 20 s for fetching
     provider.gate.clear()
     await place.send()
     await eventually(lambda: provider.bodies)

@@ -1,5 +1,7 @@
 """The messages that a worker writes about a command."""
 
+import json
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +12,9 @@ from gateway.contract import commands, outcomes
 from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result
 from workers import letters
-from workers.retry import Again
+from workers.retry import Again, Attempt
 
+ATTEMPT = Attempt("2026-01-01T00:00:00.000Z", "later", 3000, "3000 Server error")
 AGAIN = Again(Delay.parse("10s"), 2, "3000 Server error")
 BODY = b'{"id":"order-1","to":["15553199144"]}'
 
@@ -30,7 +33,10 @@ def dead(make_account):
     def make(of: Delivery, **fields: object) -> Outgoing:
         account, ended = make_account(), result(**fields)
         command = commands.parse(of.body, of.content_type, of.headers, letters.command_id(of))
-        return letters.dead(of, account.name, outcomes.event(command, account, ended), ended)
+        event = outcomes.event(command, account, ended)
+        letter = letters.dead(of, account.name, event)
+        assert letters.dead(of, account.name, outcomes.load(event.model_dump_json().encode())) == letter
+        return letter
 
     return make
 
@@ -157,6 +163,7 @@ def test_a_dead_letter_says_what_became_of_the_command(dead) -> None:
         "mm7-cause": "to[0]: no number; and more",
         "mm7-command-id": "order-1",
         "mm7-event-id": event_id,
+        "mm7-history": letter.headers["mm7-history"],
         "mm7-outcome": "mt.refused",
         "mm7-reason": "provider_refused",
         "mm7-reply-to": "answers",
@@ -180,3 +187,89 @@ def test_a_body_that_no_broker_would_take_back_is_cut() -> None:
 @pytest.mark.parametrize(("given", "expected"), [("00-1-2-01", "00-1-2-01"), (5, None), ("x" * 256, None)])
 def test_a_trace_is_followed_where_it_is_one(given: object, expected: str | None) -> None:
     assert letters.traceparent(delivery(headers={"traceparent": given})) == expected
+
+
+def test_the_attempts_are_told_in_order_by_the_next_letter_and_by_the_last(dead) -> None:
+    first = letters.again(delivery(), "sinch-us", "order-1", replace(AGAIN, attempt=ATTEMPT))
+    assert json.loads(str(first.headers["mm7-history"])) == [asdict(ATTEMPT)]
+    early = letters.again(delivery(headers=first.headers), "sinch-us", "order-1", AGAIN)
+    assert early.headers["mm7-history"] == first.headers["mm7-history"], "it was no attempt"
+    last = dead(
+        delivery(headers=early.headers),
+        reason="attempts_exhausted",
+        details=(Problem(path="", problem="4006 carrier capacity"),),
+        status_code=4006,
+    )
+    newest = {
+        "at": "2026-01-01T00:00:00.000Z",
+        "outcome": "later",
+        "status_code": 4006,
+        "reason": "4006 carrier capacity",
+    }
+    assert json.loads(str(last.headers["mm7-history"])) == [asdict(ATTEMPT), newest]
+
+
+@pytest.mark.parametrize("reason", ["bad_command", "expired"])
+def test_an_end_without_an_attempt_adds_none_to_the_history(dead, reason: str) -> None:
+    assert "mm7-history" not in dead(delivery(), reason=reason).headers
+
+
+def test_of_a_long_history_the_newest_is_kept_and_all_of_it_is_short() -> None:
+    letter = letters.again(delivery(), "sinch-us", "order-1", AGAIN)
+    for number in range(50):
+        attempt = replace(ATTEMPT, status_code=number, reason="ä" * 100_000)
+        letter = letters.again(delivery(headers=letter.headers), "sinch-us", "order-1", replace(AGAIN, attempt=attempt))
+    history = json.loads(str(letter.headers["mm7-history"]))
+    assert [entry["status_code"] for entry in history] == list(range(30, 50))
+    assert len(str(letter.headers["mm7-history"]).encode()) < 8000
+
+
+@pytest.mark.parametrize("given", ["no json", "{}", "[1, null]", 5, None, b"x", "[" * 5000])
+def test_a_history_that_is_none_is_begun_anew(given: object) -> None:
+    letter = letters.again(
+        delivery(headers={"mm7-history": given}), "sinch-us", "order-1", replace(AGAIN, attempt=ATTEMPT)
+    )
+    assert json.loads(str(letter.headers["mm7-history"])) == [asdict(ATTEMPT)]
+
+
+def test_headers_of_ours_are_kept_before_those_of_others_and_what_is_too_long_is_left_out() -> None:
+    entry = json.dumps([{"reason": "x" * 70_000}])
+    headers = {f"h{number}": "x" for number in range(20_000)}
+    given = delivery(headers=headers | {"mm7-replay": "t", "mm7-replays": 2, "mm7-history": entry}, reply_to="answers")
+    letter = letters.again(given, "sinch-us", "order-1", AGAIN)
+    assert (letter.headers["mm7-replay"], letter.headers["mm7-replays"]) == ("t", 2)
+    assert letter.headers["mm7-reply-to"] == "answers"
+    assert "mm7-history" not in letter.headers
+    assert sum(len(str(value)) for value in letter.headers.values()) < 70_000
+
+
+def test_a_dead_letter_that_was_put_back_by_hand_says_nothing_of_its_former_death() -> None:
+    former = {"mm7-outcome": "mt.unknown", "mm7-status-code": 4006, "mm7-event-id": "e", "mm7-at": "t"}
+    letter = letters.again(delivery(headers=former), "sinch-us", "order-1", AGAIN)
+    assert not former.keys() & letter.headers.keys()
+
+
+@pytest.mark.parametrize(("share", "expected"), [(1.0, 10_000), (0.9, 9000), (0.95, 9500)])
+def test_a_wait_may_be_a_little_shorter_than_its_queue(share: float, expected: int) -> None:
+    letter = letters.again(delivery(), "sinch-us", "order-1", AGAIN, share=share)
+    assert letter.expiration == expected
+
+
+def test_the_providers_wish_is_never_shortened() -> None:
+    time = datetime(2030, 1, 1, tzinfo=UTC)
+    again = replace(AGAIN, exact=True, not_before=time)
+    letter = letters.again(delivery(), "sinch-us", "order-1", again, share=0.9)
+    assert letter.expiration is None
+    assert letters.not_before(delivery(headers=letter.headers)) == time
+    after = letters.again(delivery(headers=letter.headers), "sinch-us", "order-1", AGAIN)
+    assert "mm7-not-before" not in after.headers
+
+
+@pytest.mark.parametrize("given", ["soon", "", 5, None, b"2030", "x" * 10_000])
+def test_a_time_that_is_none_holds_nothing_up(given: object) -> None:
+    assert letters.not_before(delivery(headers={"mm7-not-before": given})) is None
+
+
+@pytest.mark.parametrize(("given", "expected"), [("t", "t"), ("", None), (5, None), (None, None), ("ä" * 128, None)])
+def test_a_replay_is_known_by_its_token(given: object, expected: str | None) -> None:
+    assert letters.replay(delivery(headers={"mm7-replay": given})) == expected

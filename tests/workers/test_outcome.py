@@ -97,6 +97,25 @@ def test_what_was_accepted_keeps_all_that_the_provider_said() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("http_status", "body", "profile", "too_fast"),
+    [
+        (200, rsp(3510), "sinch", True),
+        (500, fault("Server", rs_error(3510)), "sinch", True),
+        (200, rsp(3510), "generic", False),
+        (200, rsp(3000), "sinch", False),
+        (200, rsp(1000), "sinch", False),
+        (429, HTML, "generic", True),
+        (429, rsp(4006), "generic", False),  # the readable status counts
+        (503, HTML, "generic", False),
+    ],
+)
+def test_a_provider_that_finds_us_too_fast_is_understood(
+    http_status: int, body: bytes, profile: str, too_fast: bool
+) -> None:
+    assert read(http_status, body, profile).too_fast is too_fast
+
+
 def test_partial_success_is_success_and_says_so() -> None:
     assert read(200, rsp(1100)).partial
     assert not read(200, rsp(1000)).partial

@@ -1,5 +1,7 @@
 """What follows from an attempt, as tables."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from gateway.broker import Delay
@@ -102,3 +104,65 @@ def test_retry_after_chooses_among_the_wait_queues() -> None:
     decided = retry.conclude(outcome("later", retry_after=30.0), 1, DELAYS, resend=False)
     assert isinstance(decided, Again)
     assert decided.delay.text == "60s"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "delay", "exact", "not_before"),
+    [
+        (None, "10s", False, None),
+        (0.0, "10s", True, None),
+        (30.0, "60s", True, None),
+        (300.0, "5m", True, None),
+        (301.0, "5m", True, 301),
+        (7200.0, "5m", True, 7200),
+        (float("inf"), "5m", True, 24 * 3600),
+    ],
+)
+def test_a_retry_after_that_no_delay_covers_is_carried_along(
+    retry_after: float | None, delay: str, exact: bool, not_before: int | None
+) -> None:
+    decided = retry.conclude(outcome("later", retry_after=retry_after), 1, DELAYS, resend=False)
+    assert isinstance(decided, Again)
+    assert (decided.delay.text, decided.exact) == (delay, exact)
+    left = decided.not_before and (decided.not_before - datetime.now(UTC)).total_seconds()
+    assert left is None if not_before is None else not_before - 1 < left <= not_before
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(None, None), (-1, None), (5, "10s"), (30, "60s"), (200, "5m"), (9000, "5m")]
+)
+def test_a_command_that_comes_back_too_early_waits_again_and_that_is_no_attempt(
+    seconds: int | None, expected: str | None
+) -> None:
+    time = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
+    decided = retry.too_early(time, 2, DELAYS)
+    assert (decided and decided.delay.text) == expected
+    if decided:
+        assert (decided.attempts, decided.attempt, decided.exact, decided.not_before) == (2, None, True, time)
+
+
+def test_where_there_are_no_queues_to_wait_in_nothing_is_too_early() -> None:
+    assert retry.too_early(datetime.now(UTC) + timedelta(hours=1), 0, []) is None
+
+
+@pytest.mark.parametrize("attempts", [1, 3, 4, 99])
+@pytest.mark.parametrize(("retry_after", "delay"), [(None, "10s"), (30.0, "60s"), (900.0, "5m")])
+def test_an_attempt_that_was_too_fast_does_not_count(attempts: int, retry_after: float | None, delay: str) -> None:
+    decided = retry.conclude(outcome("later", too_fast=True, retry_after=retry_after), attempts, DELAYS, resend=False)
+    assert isinstance(decided, Again)
+    assert (decided.delay.text, decided.attempts) == (delay, attempts - 1)
+    assert decided.attempt is not None
+
+
+def test_without_delays_even_what_was_too_fast_is_not_tried_again() -> None:
+    result = retry.conclude(outcome("later", too_fast=True), 1, [], resend=False)
+    assert isinstance(result, Result)
+    assert result.reason == "attempts_exhausted"
+
+
+def test_an_attempt_is_kept_for_the_history() -> None:
+    decided = retry.conclude(outcome("later", status_code=4006), 1, DELAYS, resend=False)
+    assert isinstance(decided, Again)
+    assert decided.attempt is not None
+    assert (decided.attempt.outcome, decided.attempt.status_code) == ("later", 4006)
+    assert (decided.attempt.reason, decided.attempt.at[-1]) == ("it is later", "Z")

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -200,6 +201,17 @@ async def test_what_the_profile_does_not_allow_is_refused_with_its_path(make_des
     assert (data["reason"], {p["path"] for p in data["details"]}) == ("bad_command", {"to", "parts"})
 
 
+async def test_a_part_that_must_not_be_fetched_refuses_the_command_by_its_path(desk) -> None:
+    parts = [{"content_type": "image/png", "url": url} for url in ("https://127.0.0.1/a?token=secret", "s3://bucket/b")]
+    desk.media.blobs = {"s3://bucket/b": b"PNG"}
+    async with desk.fetcher:
+        await desk.handle({"parts": parts})
+    assert desk.steps == ["mm7.events", "mm7.dead", "ack"]
+    (problem,) = desk.broker.events[0].data["details"]
+    assert problem["path"] == "parts[0].url"
+    assert "127.0.0.1 is at 127.0.0.1, which is no public address" in problem["problem"]
+
+
 async def test_parts_are_taken_from_the_command_and_from_the_media_store(desk) -> None:
     desk.media.blobs = {"s3://bucket/photo.jpg": b"JPEG"}
     png = {"content_type": "image/png", "data": base64.b64encode(b"PNG").decode()}
@@ -234,3 +246,88 @@ async def test_a_reply_to_a_queue_that_is_gone_is_no_trouble(desk) -> None:
     desk.broker.refuse[""] = Unroutable("no queue")
     await desk.handle(reply_to="gone")
     assert desk.steps == ["POST", "mm7.events", "ack"]
+
+
+async def test_a_provider_that_finds_us_too_fast_slows_the_account_down_and_burns_no_attempts(
+    desk, outcome_of, make_desk
+) -> None:
+    desk.provider.outcomes = [
+        outcome_of("later", status_code=3510, too_fast=True, retry_after=0.3),
+        outcome_of("accepted"),
+    ]
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await desk.handle()
+    assert desk.steps == ["POST", "mm7.wait.10s", "ack"]
+    (letter,) = desk.broker.sent
+    assert letter.headers["mm7-attempts"] == 0
+    await make_desk(beside=desk).handle({"id": "order-2"})
+    assert clock() - began >= 0.29, "another worker's commands wait as well"
+    await desk.handle(headers=letter.headers)
+    assert desk.broker.events[1].data["attempts"] == 1
+
+
+async def test_a_command_that_comes_back_before_the_provider_wants_it_waits_again(desk, outcome_of) -> None:
+    desk.provider.outcomes = [outcome_of("later", retry_after=3600.0)]
+    await desk.handle()
+    (letter,) = desk.broker.to("mm7.wait.60s")
+    await desk.handle(headers=letter.headers)
+    first, second = desk.broker.to("mm7.wait.60s")
+    assert desk.steps == ["POST", "mm7.wait.60s", "ack", "mm7.wait.60s", "ack"]
+    for name in ("mm7-not-before", "mm7-attempts", "mm7-history"):
+        assert first.headers[name] == second.headers[name]
+    await desk.handle(headers=second.headers | {"mm7-not-before": "2020-01-01T00:00:00Z"})
+    assert len(desk.provider.posts) == 2
+
+
+async def test_a_command_that_may_wait_no_longer_expires_although_the_provider_wants_it_later(desk) -> None:
+    await desk.handle({"not_after": "2020-01-01T00:00:00Z"}, headers={"mm7-not-before": "2090-01-01T00:00:00Z"})
+    assert desk.broker.events[0].data["reason"] == "expired"
+
+
+async def test_the_dead_letter_of_exhausted_attempts_tells_them_all(desk, outcome_of) -> None:
+    desk.provider.outcomes = [outcome_of("later", status_code=code, reason=f"no {code}") for code in (3000, 4006, 3500)]
+    headers: dict = {}
+    for _ in range(3):
+        await desk.handle(headers=headers)
+        headers = dict(desk.broker.sent[-1].headers)
+    (letter,) = desk.broker.to("mm7.dead")
+    history = json.loads(letter.headers["mm7-history"])
+    assert [(entry["status_code"], entry["reason"]) for entry in history] == [
+        (3000, "no 3000"),
+        (4006, "no 4006"),
+        (3500, "no 3500"),
+    ]
+    assert history[-1]["at"] == desk.broker.events[0].data["received_at"]
+
+
+@pytest.mark.parametrize("code", [1100])
+async def test_a_partial_success_is_never_sent_again(desk, outcome_of, code: int) -> None:
+    desk.provider.outcomes = [outcome_of("accepted", status_code=code, partial=True)]
+    await desk.handle()
+    await desk.handle()
+    assert len(desk.provider.posts) == 1
+    assert all(event.data["partial"] for event in desk.broker.events)
+
+
+async def test_reports_are_expected_while_messages_are_submitted(desk) -> None:
+    async def submit(request):
+        expecting.append(await desk.state.get("expecting:sinch-us"))
+        return await desk.provider(request)
+
+    expecting: list = []
+    desk.submitter._submit = submit
+    for number in range(3):
+        await desk.handle({"id": f"order-{number}"})
+    assert None not in expecting
+    assert desk.state.calls.count("put expecting") == 1
+
+
+async def test_what_is_put_off_waits_between_nine_tenths_and_all_of_the_delay(desk, outcome_of) -> None:
+    desk.provider.outcomes = [outcome_of("later")]
+    for number in range(30):
+        await desk.handle({"id": f"order-{number}"})
+    waits = {letter.expiration for letter in desk.broker.sent}
+    assert min(waits) >= 9000
+    assert max(waits) <= 10_000
+    assert len(waits) > 5

@@ -74,7 +74,7 @@ async def test_a_redelivery_while_the_post_is_under_way_waits_for_its_outcome(de
     assert one == two
 
 
-@pytest.mark.parametrize(("kind", "letters"), [("accepted", 0), ("unknown", 1)])
+@pytest.mark.parametrize(("kind", "letters"), [("accepted", 0), ("unknown", 1), ("refused", 1)])
 async def test_a_second_command_with_the_id_of_one_that_was_sent_repeats_its_outcome(
     desk, outcome_of, kind: str, letters: int
 ) -> None:
@@ -82,17 +82,11 @@ async def test_a_second_command_with_the_id_of_one_that_was_sent_repeats_its_out
     await desk.handle()
     await desk.handle({"subject": "another"}, correlation_id="c-2")
     assert len(desk.provider.posts) == 1
-    one, two = desk.broker.events
-    assert one == two
-    assert len(desk.broker.to("mm7.dead")) == letters
-    assert desk.steps[-2:] == ["mm7.events", "ack"]
-
-
-async def test_what_was_refused_may_be_sent_again_under_its_id(desk, outcome_of) -> None:
-    desk.provider.outcomes = [outcome_of("refused"), outcome_of("accepted")]
-    await desk.handle()
-    await desk.handle()
-    assert [event.type for event in desk.broker.events] == ["mt.refused", "mt.accepted"]
+    one, two = desk.broker.to("mm7.events")
+    assert one.body == two.body
+    assert len(desk.broker.to("mm7.dead")) == 2 * letters, "the worker may have ended before it wrote the first"
+    assert desk.counted("mm7_submits_total", operation="submit", outcome=f"mt.{kind}") == 1
+    assert desk.steps[-1] == "ack"
 
 
 async def test_what_was_put_off_is_sent_again_when_it_comes_back(desk, outcome_of) -> None:
@@ -115,11 +109,10 @@ async def test_two_copies_of_what_was_put_off_are_sent_once_more_and_no_more(des
 async def test_two_accounts_may_have_commands_of_one_id(make_desk, make_account) -> None:
     desk = make_desk()
     await desk.handle()
-    other = make_desk()
+    other = make_desk(beside=desk)
     other.submitter._account = make_account().model_copy(update={"name": "other"})
-    other.submitter._memory = desk.memory
     await other.handle()
-    assert len(other.provider.posts) == 1
+    assert len(desk.provider.posts) == 2
 
 
 async def test_a_shutdown_amid_a_post_leaves_the_command_with_the_broker(desk, eventually) -> None:
@@ -160,11 +153,11 @@ async def test_a_fault_of_ours_amid_a_post_is_an_unknown_outcome_and_not_another
 
 
 async def test_a_fault_of_ours_before_the_post_is_a_crash_that_may_be_repeated(desk) -> None:
-    delivery = desk.delivery({"parts": [{"content_type": "image/png", "url": "s3://b/nowhere"}]})
+    delivery = desk.delivery({"parts": [{"content_type": "image/png", "url": "s3://bucket/nowhere"}]})
     with pytest.raises(KeyError):
         await desk.submitter.handle(delivery)
     assert not delivery.acked
-    desk.media.blobs["s3://b/nowhere"] = b"PNG"
+    desk.media.blobs["s3://bucket/nowhere"] = b"PNG"
     await desk.submitter.handle(delivery)
     assert desk.steps == ["POST", "mm7.events", "ack"]
 

@@ -124,7 +124,7 @@ async def _stay() -> None:
         report = _report(stage.folder)
         narrator.say("\nIn another terminal:\n")
         for name, value in stage.environment(FIXED_PORTS.receiver_admin).items():
-            if name in ("MM7_CONFIG", "MM7_AMQP_URL", "MM7_MEDIA_URL"):
+            if name in ("MM7_CONFIG", "MM7_AMQP_URL", "MM7_MEDIA_URL", "MM7_SPOOL_DIR", "MM7_STATE_URL"):
                 narrator.say(f"  export {name}={value!r}")
         narrator.say("\n  .venv/bin/mm7 tail                                       # follow the events")
         narrator.say("  .venv/bin/mm7 send --account demo-sinch --to 15553199144 --text Hello --wait")

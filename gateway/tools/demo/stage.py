@@ -138,6 +138,8 @@ class Stage:
             "MM7_HTTP_PORT": str(self.ports.http),
             "MM7_ADMIN_PORT": str(admin_port),
             "MM7_MEDIA_URL": self.media.absolute().as_uri(),
+            "MM7_SPOOL_DIR": str((self.folder / "spool").absolute()),
+            "MM7_STATE_URL": f"sqlite://{(self.folder / 'state.db').absolute()}",
             "MM7_LOG_FORMAT": "json",
         }
 
@@ -149,14 +151,14 @@ class Stage:
             )
 
     async def _ready(self, name: str, admin_port: int) -> None:
-        """Wait for /readyz, as an orchestrator would."""
+        """Wait until it is ready with all it needs; the receiver without a broker would be, degraded."""
         program = self._programs[name]
         deadline = asyncio.get_running_loop().time() + READY_WITHIN
         async with aiohttp.ClientSession() as session:
             while asyncio.get_running_loop().time() < deadline and program.returncode is None:
                 try:
                     async with session.get(f"http://127.0.0.1:{admin_port}/readyz") as response:
-                        if response.status == 200:  # OK
+                        if (await response.json())["status"] == "ready":
                             return
                 except aiohttp.ClientError:
                     pass

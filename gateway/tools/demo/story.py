@@ -19,6 +19,7 @@ from gateway.tools import send, words
 from .stage import Stage
 
 EVENT_WITHIN = 15.0
+SILENCE_SECONDS = 0.5
 
 
 class StoryError(Exception):
@@ -103,10 +104,12 @@ class Story:
         tell = self._narrator.tell
         first = self._seen[0]
         async with self._narrator.step("The provider repeats the first message, as it does after a timeout"):
-            message = self._stage.sinch.results[0].message
-            await self._stage.sinch.send(message)
-            event = await self._event(lambda e: e["id"] == first["id"])
-            tell(f"the event has the same id again, {event['id']}: subscribers drop what they have seen")
+            result = await self._stage.sinch.send(self._stage.sinch.results[0].message)
+            if not result.delivered:
+                raise StoryError("the receiver did not accept the repetition")
+            tell(f"it is answered {result.http_status}, StatusCode {result.status_code}, like the first")
+            await self._silence(lambda e: e["id"] == first["id"])
+            tell("and not published again: the state store remembers what was")
 
     async def _submit(self) -> str:
         tell = self._narrator.tell
@@ -128,6 +131,17 @@ class Story:
         async with self._narrator.step("Its delivery report comes home (DR)"):
             event = await self._event(lambda e: e["type"] == "dr.received" and e["data"]["message_id"] == message_id)
             self._narrator.tell(f"RabbitMQ has it: {words.line(event)}")
+            data = event["data"]
+            self._narrator.tell(f"and it says of which command: {data['command_id']}, reference {data['reference']!r}")
+
+    async def _silence(self, unwanted: Callable[[dict[str, Any]], bool]) -> None:
+        """Half a second without such an event."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                await self._event(unwanted)
+        except TimeoutError:
+            return
+        raise StoryError("the repetition was published as well")
 
     async def _event(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The next event that is wanted; the others pass by."""

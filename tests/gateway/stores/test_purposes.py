@@ -159,9 +159,21 @@ async def test_sender_and_heir_agree_on_one_outcome_whoever_comes_first(state: S
         mark = sending()
         await one.begin("a", f"c{n}", mark)
         told = await asyncio.gather(
-            one.finish("a", f"c{n}", mark, b"accepted"), two.finish("a", f"c{n}", mark, b"unknown")
+            one.finish("a", f"c{n}", mark, b"accepted"), two.inherit("a", f"c{n}", mark, b"unknown")
         )
         assert told[0] == told[1]
+
+
+async def test_an_heir_writes_over_the_mark_that_it_has_seen_and_over_no_other(state: State) -> None:
+    ledger = Ledger(state)
+    left, newer = sending(), sending("w2", 2)
+    assert await ledger.inherit("a", "c1", left, b"unknown") is None
+    await ledger.begin("a", "c1", newer)
+    assert await ledger.inherit("a", "c1", left, b"unknown") is None
+    assert await ledger.look("a", "c1") == newer
+    assert await ledger.inherit("a", "c1", newer, b"unknown") == b"unknown"
+    assert await ledger.finish("a", "c1", newer, b"accepted") == b"unknown"
+    assert await ledger.inherit("a", "c1", newer, b"other") == b"unknown"
 
 
 async def test_an_outcome_is_known_although_the_store_has_forgotten_the_mark(state: State) -> None:
@@ -192,6 +204,7 @@ async def test_a_report_finds_its_command_with_all_that_it_carries(state: State)
 
 async def test_a_report_that_comes_first_waits_for_its_command_but_not_for_ever() -> None:
     correlation = Correlation(MemoryState())
+    await correlation.expect("a", 30)
     waiting = asyncio.create_task(correlation.find("a", "m1", wait_seconds=5))
     await asyncio.sleep(0.05)
     await correlation.remember("a", "m1", Origin(command_id="c1"))
@@ -199,6 +212,47 @@ async def test_a_report_that_comes_first_waits_for_its_command_but_not_for_ever(
     began = time.monotonic()
     assert await correlation.find("a", "m2", wait_seconds=0.1) is None
     assert 0.09 < time.monotonic() - began < 0.5
+
+
+async def test_a_report_does_not_wait_where_nothing_is_being_submitted(clock) -> None:
+    correlation = Correlation(MemoryState(clock=clock))
+    await correlation.expect("b", 30)
+    began = time.monotonic()
+    assert await correlation.find("a", "m1", wait_seconds=5) is None
+    await correlation.expect("a", 30)
+    clock.offset = 32
+    assert await correlation.find("a", "m1", wait_seconds=5) is None
+    assert time.monotonic() - began < 1
+
+
+async def test_that_messages_are_submitted_is_said_once_a_second_though_the_store_be_down() -> None:
+    broken = Broken()
+    correlation = Correlation(broken)
+    with pytest.raises(StateUnavailable):
+        await correlation.expect("a", 30)
+    for _ in range(10):
+        await correlation.expect("a", 30)
+    assert broken.asked == 1
+
+
+async def test_a_newer_outcome_is_put_over_an_older_one_but_never_over_a_command_that_is_being_sent(
+    state: State,
+) -> None:
+    ledger = Ledger(state)
+    await ledger.renew("a", "c1", b"first")
+    await ledger.renew("a", "c1", b"second")
+    assert await ledger.look("a", "c1") == Outcome(b"second")
+    mark = sending()
+    await ledger.begin("a", "c2", mark)
+    await ledger.renew("a", "c2", b"second")
+    assert await ledger.look("a", "c2") == mark
+
+
+async def test_a_worker_that_has_said_goodbye_is_not_alive(state: State) -> None:
+    ledger = Ledger(state)
+    await ledger.beat("w1")
+    await ledger.leave("w1")
+    assert not await ledger.is_alive("w1")
 
 
 async def sent(*paces: Pace, times: int) -> list[float]:
@@ -236,3 +290,17 @@ async def test_slowing_down_holds_for_all_workers_with_or_without_a_store(state:
         began = time.monotonic()
         await (two if isinstance(stores[0], State) and not isinstance(stores[0], Broken) else one).turn()
         assert time.monotonic() - began > 0.25
+
+
+async def test_turns_that_were_given_before_we_were_found_too_fast_are_taken_anew() -> None:
+    pace = Pace(MemoryState(), "a", 20, unavailable=Count())
+    began = time.monotonic()
+    waiting = [asyncio.create_task(pace.turn()) for _ in range(4)]
+    await asyncio.sleep(0.02)
+    await pace.slow_down(0.4)
+    stamps = []
+    for task in asyncio.as_completed(waiting):
+        await task
+        stamps.append(time.monotonic() - began)
+    assert stamps[0] < 0.1, "that one had begun"
+    assert min(stamps[1:]) >= 0.41

@@ -9,36 +9,38 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from gateway.broker import Outgoing, PublishFailed, frames
-from gateway.stores import leftovers, spool
+from gateway.broker import Progress
+from gateway.stores import drain, leftovers
 from gateway.stores.jobs import Needs
 from gateway.stores.spool import Spool, SpoolUnavailable
 
 ROOT = Path(__file__).parents[3]
-ROUNDS = 20
+ROUNDS, AT_ONCE = 4, 4
 
 
-def message(text: str, size: int = 0) -> Outgoing:
-    return Outgoing(exchange="mm7.events", routing_key="k", body=text.encode() + bytes(size), content_type="text/plain")
+def message(text: str, size: int = 0) -> str:
+    return text + "\0" * size
 
 
-def make(folder: Path) -> Spool[Outgoing]:
-    return Spool(folder, frames.dump, frames.load)
+def make(folder: Path) -> Spool[str]:
+    return Spool(folder, str.encode, bytes.decode)
 
 
 async def published(folder: Path) -> list[str]:
     """All that the next start publishes."""
     texts: list[str] = []
 
-    async def publish(outgoing: Outgoing) -> None:
-        texts.append(outgoing.body.rstrip(b"\0").decode())
+    async def publish(chunk: Sequence[str]) -> Progress:
+        texts.extend(text.rstrip("\0") for text in chunk)
+        return Progress(len(chunk))
 
     async with make(folder) as one:
-        assert await one.flush(publish, failed=PublishFailed)
+        assert await one.flush(publish)
     return texts
 
 
@@ -58,18 +60,16 @@ def told(process: subprocess.Popen[bytes]) -> list[str]:
 # Appends for ever, some of it large, and says of each entry when it may be acknowledged.
 APPEND = """
     import asyncio, os, pathlib, sys
-    from gateway.broker import Outgoing, frames
     from gateway.stores.spool import Spool
-    async def main(folder, start):
-        async with Spool(pathlib.Path(folder), frames.dump, frames.load) as one:
+    async def main(folder, start, which=""):
+        async with Spool(pathlib.Path(folder), str.encode, bytes.decode) as one:
             print(one.events, flush=True)
             async def caller(name):
                 for n in range(1_000_000):
                     text = f"{name} {start} {n}"
-                    body = text.encode() + bytes(300_000 if n % 25 == 7 else 1500)
-                    await one.append(name, Outgoing(exchange="e", routing_key="k", body=body, content_type="t"), within=60)
+                    await one.append(name, text + "\\0" * (60_000 if n % 25 == 7 else 1500), within=60)
                     os.write(1, f"{text}\\n".encode())
-            await asyncio.gather(*(caller(f"a{n}") for n in range(8)))
+            await asyncio.gather(*(caller(f"a{which}{n}") for n in range(8)))
     asyncio.run(main(*sys.argv[1:]))
 """
 
@@ -78,13 +78,14 @@ async def test_what_was_appended_survives_kill_nine_at_any_moment_and_nothing_to
     chance = random.Random()
     acknowledged: list[str] = []
     for start in range(ROUNDS):
-        process = started(APPEND, tmp_path, f"{start:02d}")
-        assert process.stdout is not None
-        process.stdout.readline()
-        await asyncio.sleep(chance.uniform(0.005, 0.15))
-        process.kill()
-        acknowledged += told(process)
-    assert len(acknowledged) > 10 * ROUNDS
+        processes = [started(APPEND, tmp_path, f"{start:02d}", which) for which in range(AT_ONCE)]
+        for process in chance.sample(processes, AT_ONCE):
+            assert process.stdout is not None
+            process.stdout.readline()
+            await asyncio.sleep(chance.uniform(0.005, 0.1))
+            process.kill()
+            acknowledged += told(process)
+    assert len(acknowledged) > 10 * ROUNDS * AT_ONCE
     texts = await published(tmp_path)
     assert len(texts) == len(set(texts))
     assert not set(acknowledged) - set(texts), "an acknowledged entry is not there"
@@ -151,11 +152,12 @@ async def test_a_full_disk_says_so_keeps_what_it_took_and_goes_on_when_there_is_
 async def test_on_a_full_disk_it_is_published_and_not_again_and_again(
     disk, monkeypatch: pytest.MonkeyPatch, eventually
 ) -> None:
-    monkeypatch.setattr(spool, "_ADOPT_EVERY", 0.05)
+    monkeypatch.setattr(drain, "_ADOPT_EVERY", 0.05)
     texts: list[str] = []
 
-    async def publish(outgoing: Outgoing) -> None:
-        texts.append(outgoing.body.decode())
+    async def publish(chunk: Sequence[str]) -> Progress:
+        texts.extend(text.rstrip("\0") for text in chunk)
+        return Progress(len(chunk))
 
     folder = disk.path / "spool"
     async with make(folder) as left:
@@ -163,7 +165,7 @@ async def test_on_a_full_disk_it_is_published_and_not_again_and_again(
             await left.append("a", message(f"a {n}"))
     async with make(folder) as one:
         disk.fill()
-        task = asyncio.create_task(one.drain(publish, failed=PublishFailed))
+        task = asyncio.create_task(one.drain(publish))
         assert await eventually(lambda: not one.events)
         await asyncio.sleep(0.3)  # several rounds of looking for more to take over
         assert texts == [f"a {n}" for n in range(50)]
@@ -194,16 +196,14 @@ async def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
 
 LIMITED = """
     import asyncio, os, pathlib, resource, sys
-    from gateway.broker import Outgoing, frames
     from gateway.stores.spool import Spool, SpoolUnavailable
     async def main(folder):
-        async with Spool(pathlib.Path(folder), frames.dump, frames.load) as one:
+        async with Spool(pathlib.Path(folder), str.encode, bytes.decode) as one:
             limit, refused = 150_000, 0
             for n in range(200):
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, -1))
                 try:
-                    body = f"a 00 {n}".encode() + bytes(n % 13 * 500)
-                    await one.append("a", Outgoing(exchange="e", routing_key="k", body=body, content_type="t"))
+                    await one.append("a", f"a 00 {n}" + "\\0" * (n % 13 * 500))
                     os.write(1, f"a 00 {n}\\n".encode())
                 except SpoolUnavailable:
                     refused += 1
@@ -227,7 +227,7 @@ async def test_writes_that_are_cut_off_at_any_byte_are_refused_and_hurt_no_other
 async def test_a_disk_that_hangs_costs_the_deadline_and_no_more(tmp_path: Path) -> None:
     async with make(tmp_path) as one:
         await one.append("a", message("a 0"))
-        hold = one._own._database.submit(lambda _: time.sleep(0.6), Needs.ALONE)
+        hold = one._journals.own._database.submit(lambda _: time.sleep(0.6), Needs.ALONE)
         began = time.monotonic()
         with pytest.raises(SpoolUnavailable, match="no answer within"):
             await one.append("a", message("a 1"), within=0.1)
@@ -240,17 +240,18 @@ async def test_a_disk_that_hangs_costs_the_deadline_and_no_more(tmp_path: Path) 
 async def test_a_receiver_that_was_killed_is_inherited_by_the_living_one(
     tmp_path: Path, monkeypatch, eventually
 ) -> None:
-    monkeypatch.setattr(spool, "_ADOPT_EVERY", 0.05)
+    monkeypatch.setattr(drain, "_ADOPT_EVERY", 0.05)
     texts: list[str] = []
 
-    async def publish(outgoing: Outgoing) -> None:
-        texts.append(outgoing.body.rstrip(b"\0").decode())
+    async def publish(chunk: Sequence[str]) -> Progress:
+        texts.extend(text.rstrip("\0") for text in chunk)
+        return Progress(len(chunk))
 
     process = started(APPEND, tmp_path, "00")
     assert process.stdout is not None
     process.stdout.readline()
     async with make(tmp_path) as living:
-        task = asyncio.create_task(living.drain(publish, failed=PublishFailed))
+        task = asyncio.create_task(living.drain(publish))
         await asyncio.sleep(0.3)
         assert living.events == 0, "what a living one holds is its own"
         assert [row.in_use for row in leftovers.summaries(tmp_path)] == [True] * 8

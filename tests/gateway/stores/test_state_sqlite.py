@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.stores import state_sqlite
+from gateway.stores import database, state_sqlite
 from gateway.stores.files import FileLock
 from gateway.stores.state import StateUnavailable, open_state, sqlite_path
 
@@ -174,7 +174,10 @@ async def test_a_file_that_was_deleted_is_made_again_and_never_written_to_as_a_g
     await other.close()
 
 
-async def test_a_frozen_process_that_holds_the_file_costs_a_deadline_and_no_hang(tmp_path: Path) -> None:
+async def test_a_frozen_process_that_holds_the_file_costs_a_deadline_and_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_WITHIN", 0.3)
     state = open_state(f"sqlite://{tmp_path}/state.db")
     await state.put("a", b"1", 60)
     lock = FileLock(tmp_path / "state.db.lock")
@@ -192,7 +195,10 @@ async def test_a_frozen_process_that_holds_the_file_costs_a_deadline_and_no_hang
     await state.close()
 
 
-async def test_a_transaction_of_another_tool_costs_a_deadline_and_no_hang(tmp_path: Path) -> None:
+async def test_a_transaction_of_another_tool_costs_a_deadline_and_no_hang(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_WITHIN", 0.2)
     state = open_state(f"sqlite://{tmp_path}/state.db")
     await state.put("a", b"1", 60)
     with contextlib.closing(sqlite3.connect(tmp_path / "state.db", isolation_level=None)) as tool:
@@ -216,11 +222,12 @@ async def test_what_is_over_is_removed_from_the_file(tmp_path: Path, clock, monk
         assert connection.execute("SELECT count(*) FROM entries").fetchone() == (10,)
 
 
-async def test_a_queue_that_is_full_refuses_at_once(tmp_path: Path) -> None:
+async def test_a_queue_that_is_full_refuses_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "QUEUE_LIMIT", 100)
     state = open_state(f"sqlite://{tmp_path}/state.db")
-    results = await asyncio.gather(*(state.get(f"k{n}", within=20) for n in range(12_000)), return_exceptions=True)
+    results = await asyncio.gather(*(state.get(f"k{n}", within=20) for n in range(120)), return_exceptions=True)
     refused = [result for result in results if isinstance(result, StateUnavailable)]
-    assert len(refused) == 2000
+    assert len(refused) == 20
     assert await state.get("k") is None
     await state.close()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import mm7
+from gateway.tools import console
 from gateway.tools.words import line, told
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -213,3 +214,12 @@ def test_attachments_that_fit_no_message_are_refused(invoke, config, tmp_path):
     large = written(tmp_path / "large.png", b"\0" * (11 * 1024 * 1024 + 1))
     done = invoke("send", "--account", "one", "--to", "15553199144", "--attach", large)
     assert (done.exit_code, "at most" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(("terminal", "after", "shown"), [(True, 0, True), (True, 60, False), (False, 0, False)])
+def test_progress_is_shown_at_a_terminal_once_it_takes_long(terminal, after, shown, capsys, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR" if terminal else "NO_COLOR", "1")
+    with console.progress("letters", 3, after=after) as done:
+        for number in range(1, 4):
+            done(number)
+    assert ("letters" in capsys.readouterr().err) is shown

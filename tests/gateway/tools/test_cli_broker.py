@@ -62,7 +62,8 @@ async def test_everything_is_looked_at_by_check(call, settings):
     done = await call("check")
     lines = {line[5:25].strip(): line[:4].strip() for line in done.out.splitlines()}
     account = f"account {settings['account']}"
-    assert lines == {"settings": "ok", "broker": "ok", "topology": "FAIL", "media": "ok", account: "FAIL"}
+    stores = {"media": "ok", "spool": "ok", "state": "ok"}
+    assert lines == {"settings": "ok", "broker": "ok", "topology": "FAIL", account: "FAIL"} | stores
     assert done.code == 1
     assert "127.0.0.1:9 cannot be reached" in done.out
     assert "`mm7 topology declare` makes what is missing" in done.out
