@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test check bench fuzz format lock setup
+.PHONY: help demo run test check bench soak fuzz format lock setup
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,11 @@ check: setup ## Lint, format, types, import rules
 
 bench: setup ## The benchmarks: ratios to floors measured in the same run
 	@$(SERVICES) run -- $(BIN)/python -m tests.bench
+
+soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEIVERS=1 WORKERS=1 STATE=sqlite|redis CLUSTER=1 SEED=…)
+	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --receivers $(or $(RECEIVERS),1) \
+	  --workers $(or $(WORKERS),1) --state $(or $(STATE),sqlite) $(if $(CLUSTER),--cluster) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(JSON),--json)
 
 fuzz: setup ## Mutated samples through everything that reads strangers' bytes (SECONDS=600)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)

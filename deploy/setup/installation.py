@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,8 +44,32 @@ class Installation:
 
 
 def find(source: str, run_dir: Path) -> Installation:
-    """The server of `source`, "installed" or "packages"; `NoServer` says why there is none."""
+    """The server of `source`, "installed" or "packages"; `NoServer` says why there is none.
+
+    `MM7_TEST_RABBITMQ` names the folder of another RabbitMQ, one with sbin/rabbitmq-server in it, to test with instead.
+    """
+    if folder := os.environ.get("MM7_TEST_RABBITMQ"):
+        return _given(Path(folder))
     return _installed() if source == "installed" else _unpacked(run_dir)
+
+
+def first(sources: Sequence[str], run_dir: Path) -> Installation:
+    """The first of `sources` that has a server; `NoServer` lists what was tried."""
+    tried = []
+    for source in sources:
+        if source in {"installed", "packages"}:
+            try:
+                return find(source, run_dir)
+            except NoServer as problem:
+                tried.append(f"{source}: {problem}")
+    raise NoServer("; ".join(tried) or "MM7_SETUP_SOURCES allows neither installed nor packages")
+
+
+def _given(folder: Path) -> Installation:
+    scripts = folder / "sbin"
+    if not (scripts / "rabbitmq-server").exists():
+        raise NoServer(f"MM7_TEST_RABBITMQ = {folder}: there is no sbin/rabbitmq-server in it")
+    return Installation("of MM7_TEST_RABBITMQ", scripts, {"PATH": f"{scripts}:{os.environ.get('PATH', '')}"})
 
 
 def _installed() -> Installation:

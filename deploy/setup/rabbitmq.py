@@ -12,7 +12,7 @@ import installation
 from guard import Guarded
 from handshake import rabbitmq_version
 from installation import Installation
-from problems import NoServer, StartFailed
+from problems import StartFailed
 from rundir import RUN_DIR, NodeDir, allowed_sources, free_ports
 
 START_WITHIN, STOP_WITHIN = 60.0, 20.0
@@ -27,31 +27,54 @@ log.file = false
 LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 
 
-class RabbitNode:
-    """One node. It may be stopped or killed and started again, on the same ports with the same data."""
+class Epmd:
+    """Erlang's directory of nodes: in the foreground and ours. The one that Erlang would start stays as a daemon."""
 
-    def __init__(self, server: Installation, run_dir: Path = RUN_DIR) -> None:
+    def __init__(self, program: str, folder: Path) -> None:
+        self._program = folder / "epmd"  # by this name, so that its command line says whose it is
+        self._program.symlink_to(program)
+        (self.port,) = free_ports(1)
+        self._running: Guarded | None = None
+
+    def start(self) -> None:
+        if not (self._running and self._running.alive):
+            command = [str(self._program), "-port", str(self.port), "-address", "127.0.0.1"]
+            self._running = Guarded("epmd", command, folder=self._program.parent, env=os.environ)
+
+    def stop(self) -> None:
+        if self._running:
+            self._running.kill()
+            self._running = None
+
+
+class RabbitNode:
+    """One node. It may be stopped or killed and started again, on the same ports with the same data.
+
+    Nodes that are to find each other share an `epmd`, which is then not theirs to start and to stop, and a `cookie`.
+    """
+
+    def __init__(
+        self, server: Installation, run_dir: Path = RUN_DIR, *, epmd: Epmd | None = None, cookie: str = ""
+    ) -> None:
         self._server = server
-        self._epmd_program = server.epmd
         self._dir = NodeDir(run_dir, "rabbitmq")
-        self.port, self._dist_port, self._epmd_port = free_ports(3)
+        self.port, self._dist_port = free_ports(2)
+        self.name = f"mm7-{self._dir.unique}@localhost"
         self.version = ""
         self._vm: Guarded | None = None
-        self._epmd: Guarded | None = None
+        self._shares_epmd = epmd is not None
+        self._epmd = epmd or Epmd(server.epmd, self.data_dir)
         self._env = self._environment()
-        self._prepare()
+        self.configure(CONFIG)
+        (self.data_dir / "enabled_plugins").write_text("[].\n")
+        if cookie:
+            (self.data_dir / ".erlang.cookie").write_text(cookie)
+            (self.data_dir / ".erlang.cookie").chmod(0o400)
 
     @classmethod
     def create(cls, run_dir: Path = RUN_DIR, sources: Sequence[str] | None = None) -> Self:
         """A node of the first server that is there; `NoServer` lists what was tried."""
-        tried = []
-        for source in sources or allowed_sources():
-            if source in {"installed", "packages"}:
-                try:
-                    return cls(installation.find(source, run_dir), run_dir)
-                except NoServer as problem:
-                    tried.append(f"{source}: {problem}")
-        raise NoServer("; ".join(tried) or "MM7_SETUP_SOURCES allows neither installed nor packages")
+        return cls(installation.first(sources or allowed_sources(), run_dir), run_dir)
 
     @property
     def url(self) -> str:
@@ -65,9 +88,15 @@ class RabbitNode:
     def origin(self) -> str:
         return self._server.origin
 
+    def configure(self, text: str) -> None:
+        """Add lines to rabbitmq.conf; they count from the next start."""
+        with (self.data_dir / "rabbitmq.conf").open("a") as file:
+            file.write(text)
+
     def start(self) -> None:
         """Return when a client can connect; `StartFailed` after a minute or when the node gives up."""
-        self._start_epmd()
+        if not self._shares_epmd:
+            self._epmd.start()
         self._vm = self._guarded("rabbitmq", [self._server.program("rabbitmq-server")])
         deadline = time.monotonic() + START_WITHIN
         while not (version := rabbitmq_version(self.url)):
@@ -130,6 +159,14 @@ class RabbitNode:
     def close_connections(self, reason: str = "closed by a test") -> None:
         self.ctl("close_all_connections", reason)
 
+    @property
+    def alive(self) -> bool:
+        return bool(self._vm and self._vm.alive)
+
+    def disk_alarm(self, on: bool) -> None:  # noqa: FBT001 - as above
+        """Raise or clear the disk alarm."""
+        self.ctl("set_disk_free_limit", "1000000GB" if on else "50MB")
+
     def pause(self) -> None:
         """Freeze the node: its connections stay open and nothing answers."""
         if self._vm:
@@ -142,22 +179,9 @@ class RabbitNode:
     def _guarded(self, name: str, command: Sequence[str]) -> Guarded:
         return Guarded(name, command, folder=self.data_dir, env=self._env)
 
-    def _start_epmd(self) -> None:
-        """In the foreground and ours: the one that Erlang would start by itself stays behind as a daemon."""
-        if self._epmd and self._epmd.alive:
-            return
-        name = self.data_dir / "epmd"  # by this name, so that its command line says whose it is
-        self._epmd = self._guarded("epmd", [str(name), "-port", str(self._epmd_port), "-address", "127.0.0.1"])
-
     def _stop_epmd(self) -> None:
-        if self._epmd:
-            self._epmd.kill()
-            self._epmd = None
-
-    def _prepare(self) -> None:
-        (self.data_dir / "epmd").symlink_to(self._epmd_program)
-        (self.data_dir / "rabbitmq.conf").write_text(CONFIG)
-        (self.data_dir / "enabled_plugins").write_text("[].\n")
+        if not self._shares_epmd:
+            self._epmd.stop()
 
     def _environment(self) -> dict[str, str]:
         """All that makes the node private; whatever the user has set for another RabbitMQ is left out."""
@@ -169,8 +193,8 @@ class RabbitNode:
             "LC_ALL": "C.UTF-8",
             "HOME": folder,  # the Erlang cookie's place
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "RABBITMQ_NODENAME": f"mm7-{self._dir.unique}@localhost",
+            "ERL_EPMD_PORT": str(self._epmd.port),
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._dist_port),

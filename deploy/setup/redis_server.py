@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -88,11 +89,25 @@ class RedisNode:
 
     def stop(self) -> None:
         if self._server:
+            self.resume()  # a frozen server would not hear it
             self._server.terminate(STOP_WITHIN)
 
     def kill(self) -> None:
         if self._server:
             self._server.kill()
+
+    def pause(self) -> None:
+        """Freeze the server: its connections stay open and nothing answers."""
+        if self._server:
+            self._server.signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self._server:
+            self._server.signal(signal.SIGCONT)
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._server and self._server.alive)
 
     def destroy(self) -> None:
         self.kill()

@@ -10,6 +10,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Self
 
 import aio_pika
 import aiohttp
@@ -44,7 +45,7 @@ class Caller:
         self._turn = 0
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> "Caller":
+    async def __aenter__(self) -> Self:
         # A connection for each POST: kept ones would go to one of several receivers that share a port, and a
         # receiver that was ended would show as errors of connections and not as what it is.
         connector = aiohttp.TCPConnector(limit=0, force_close=True)
@@ -119,8 +120,9 @@ class Orderer:
         self._turn = 0
         self._connection: aio_pika.abc.AbstractConnection | None = None
         self._exchange: aio_pika.abc.AbstractExchange | None = None
+        self._opening = asyncio.Lock()
 
-    async def __aenter__(self) -> "Orderer":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -144,7 +146,8 @@ class Orderer:
         )
         try:
             async with asyncio.timeout(COMMAND_WITHIN):
-                exchange = self._exchange or await self._open()
+                async with self._opening:
+                    exchange = self._exchange or await self._open()
                 await exchange.publish(message, account)
         except (*CONNECTION_EXCEPTIONS, aio_pika.exceptions.AMQPError, OSError, TimeoutError):
             await self._drop()

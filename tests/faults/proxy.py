@@ -80,7 +80,7 @@ class Proxy:
     def half_open(self) -> None:
         """The servers' ends of the connections are reset; the clients' stay open, and nothing answers on them."""
         self.black_hole()
-        for client, *server in self._open.values():
+        for _client, *server in self._open.values():
             for writer in server:
                 _reset(writer)
 
@@ -139,7 +139,11 @@ class Proxy:
                 await self._let_through(way)
                 slow = self._bytes_per_second
                 piece = data[: max(1, int(slow * TICK_SECONDS))] if slow else data
+<<<<<<< HEAD
                 data = data[len(piece) :]  # what is left of it
+=======
+                data = data[len(piece) :]
+>>>>>>> main
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(len(piece) / slow if slow else 0)

@@ -167,7 +167,8 @@ async def test_requests_may_share_a_connection_and_expect_to_be_told_to_continue
     assert (await client.answer())[0] == 100
     await client.send(DELIVER)
     assert (await client.answer())[0] == 200
-    assert len(started.publisher.sent) == 3
+    told = {"account": "open", "operation": "DeliverReq", "outcome": "accepted"}
+    assert started.metrics.registry.get_sample_value("mm7_callbacks_total", told) == 3
 
 
 async def test_http_1_0_and_a_bare_head_are_served(receiving, connect) -> None:

@@ -107,6 +107,7 @@ async def test_a_sample_with_bytes_changed_still_gets_an_answer(receiving, path)
             body[at : at + seeded.choice((0, 1, 1, 40))] = seeded.choice(alphabet) or seeded.randbytes(4)
         statuses.add(await _well(started, bytes(body), captured.headers["Content-Type"]))
         started.publisher.sent.clear()
+        started.state._entries.clear()  # else a change that changes nothing is a repetition
     assert statuses <= {200, 400}
 
 

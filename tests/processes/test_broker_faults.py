@@ -1,11 +1,9 @@
-"""A broker that goes, freezes or takes nothing: callbacks are turned back in time, and nothing acknowledged is lost."""
+"""A broker that goes, freezes or takes nothing: without a spool callbacks are turned back in time."""
 
 import asyncio
 import json
 
 import pytest
-
-from gateway.tools.simulator import Simulator, late
 
 ANSWER_WITHIN = 2.0
 
@@ -59,30 +57,6 @@ async def test_a_broker_that_is_away_turns_callbacks_back_and_its_return_is_noti
     assert len(receiver.logged("receiver.listening")) == 1
 
 
-async def test_nothing_that_was_acknowledged_is_lost_under_load(node, receiver, kept, caller, name):
-    answers = []
-    ending = asyncio.Event()
-
-    async def load() -> None:
-        while not ending.is_set():
-            answers.append(await caller.call(receiver.port, name))
-            await asyncio.sleep(0.01)  # the pace of the load
-
-    load_tasks = [asyncio.create_task(load()) for _ in range(4)]
-    await asyncio.sleep(0.5)  # under load
-    await asyncio.to_thread(node.kill)
-    await asyncio.sleep(0.5)  # and without a broker
-    await asyncio.to_thread(node.start)
-    await caller.until(200, receiver.port, name, 10)
-    ending.set()
-    await asyncio.gather(*load_tasks)
-    statuses = {answer.status for answer in answers}
-    assert statuses == {200, 503}
-    assert max(answer.seconds for answer in answers) < ANSWER_WITHIN
-    acknowledged = {answer.id for answer in answers if answer.status == 200}
-    assert acknowledged <= await kept()
-
-
 async def test_a_frozen_broker_turns_callbacks_back_in_time(node, freeze, receiver, caller, name):
     assert (await caller.call(receiver.port, name)).status == 200
     freeze()
@@ -115,26 +89,3 @@ async def test_a_receiver_ends_while_the_broker_is_frozen(freeze, receiver, call
     await asyncio.sleep(0.2)  # until it is under way
     assert await receiver.stop() == 0
     assert (await calling).status == 503
-
-
-async def test_a_worker_keeps_an_outcome_while_the_broker_is_away_and_then_goes_on(run, settings, node, observe, name):
-    async with Simulator() as provider:
-        provider.script(late(1))
-        worker = await run("workers", AMQP_URL=node.url, CONFIG=settings(provider.url)).ready()
-        async with observe(node.url) as observer:
-            await observer.queue("mm7.events", f"mt.*.{name}.*", name=name, durable=True)
-            await observer.command(name, {"id": "a", "to": ["15553199144"]})
-        await provider.next_submit()
-        await asyncio.to_thread(node.kill)  # the provider is about to accept it
-        status, text = await worker.get("readyz")
-        assert (status, len(json.loads(text)["reasons"])) == (503, 2)
-        await asyncio.to_thread(node.start)
-        await worker.ready()
-        async with observe(node.url) as observer:
-            events = await observer.read(await observer.channel.get_queue(name, ensure=False))
-            assert (await events.event("mt.accepted", 20))["data"]["command_id"] == "a"
-            await observer.command(name, {"id": "b", "to": ["15553199144"]})
-            while (await events.event("mt.accepted", 20))["data"]["command_id"] != "b":
-                pass  # the outcome of a may come twice, its submit must not
-            await observer.channel.queue_delete(name)
-        assert [submit.message.transaction_id for submit in provider.submits] == ["a", "b"]

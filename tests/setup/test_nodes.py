@@ -1,12 +1,15 @@
 """The private nodes: really private, and their faults are what they say."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import installation
 import pytest
 from handshake import rabbitmq_version, redis_version
+from problems import NoServer
 from rabbitmq import RabbitNode
 from redis_server import RedisNode
 
@@ -35,7 +38,10 @@ def test_a_rabbit_node_is_private_and_its_faults_can_be_had(node: RabbitNode) ->
 
     node.alarm(on=True)
     assert "memory" in node.ctl("eval", "rabbit_alarm:get_alarms().")
+    node.disk_alarm(on=True)
+    assert "disk" in node.ctl("eval", "rabbit_alarm:get_alarms().")
     node.alarm(on=False)
+    node.disk_alarm(on=False)
     assert node.ctl("eval", "rabbit_alarm:get_alarms().").strip() == "[]"
 
     node.pause()
@@ -50,11 +56,28 @@ def test_a_redis_forgets_unless_told_to_keep(run_dir: Path) -> None:
             assert node.version == redis_version(node.url)
             assert _listening_addresses(node.data_dir) == {"127.0.0.1"}
             assert _ask_redis(node.port, b"SET key 1\r\n") == b"+OK\r\n"
+            node.pause()
+            assert redis_version(node.url, timeout=0.3) is None
+            node.resume()
+            assert redis_version(node.url)
+            node.pause()
             node.stop()
             assert redis_version(node.url) is None
             node.start()
             assert _ask_redis(node.port, b"GET key\r\n") == expected
         assert not node.data_dir.exists()
+
+
+def test_a_server_to_test_with_is_taken_from_the_folder_that_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("MM7_TEST_RABBITMQ", str(tmp_path))
+    with pytest.raises(NoServer, match="no sbin/rabbitmq-server"):
+        installation.first(["installed", "packages"], tmp_path)
+    (tmp_path / "sbin").mkdir()
+    (tmp_path / "sbin" / "rabbitmq-server").touch()
+    found = installation.first(["installed", "packages"], tmp_path)
+    assert found.program("rabbitmqctl") == str(tmp_path / "sbin" / "rabbitmqctl")
 
 
 def _ask_redis(port: int, command: bytes) -> bytes:
@@ -76,7 +99,10 @@ def _processes(folder: Path) -> list[Path]:
 
 def _listening_addresses(folder: Path) -> set[str]:
     """Where the processes of a node listen, by the kernel's word."""
-    files = {str(file.readlink()) for process in _processes(folder) for file in (process / "fd").iterdir()}
+    files = set()
+    for file in (file for process in _processes(folder) for file in (process / "fd").iterdir()):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            files.add(str(file.readlink()))
     found = set()
     for table, family in (("/proc/net/tcp", socket.AF_INET), ("/proc/net/tcp6", socket.AF_INET6)):
         for line in Path(table).read_text().splitlines()[1:]:
