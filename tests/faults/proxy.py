@@ -139,11 +139,7 @@ class Proxy:
                 await self._let_through(way)
                 slow = self._bytes_per_second
                 piece = data[: max(1, int(slow * TICK_SECONDS))] if slow else data
-<<<<<<< HEAD
-                data = data[len(piece) :]  # what is left of it
-=======
                 data = data[len(piece) :]
->>>>>>> main
                 writer.write(piece)
                 await writer.drain()
                 await asyncio.sleep(len(piece) / slow if slow else 0)

@@ -10,7 +10,7 @@ import orjson
 from multidict import CIMultiDict
 from pamqp.header import ContentHeader
 
-from gateway import answers, mm7
+from gateway import answers, http_file, mm7
 from gateway.accounts import Account
 from gateway.broker.events import outgoing
 from gateway.broker.message import to_amqp
@@ -18,7 +18,6 @@ from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import Event
 from gateway.contract.parts import Storage
-from gateway import http_file
 from workers import outcome
 
 SAMPLES = Path(__file__).parents[1] / "samples"

@@ -15,6 +15,7 @@ ID = f'<TransactionID xmlns="{NS}">t-1</TransactionID>'
 SENDER = "<Sender><Number>15550001111</Number></Sender>"
 CONTENT = '<Content href="cid:c"/>'
 TEXT = "Content-Type: text/plain\nContent-ID: <c>\n\nhello"
+SMIL = "Content-Type: application/smil\nContent-ID: <c>\n\n"
 
 
 def deliver(children: str = "", *, ns: str = NS, soap: str = SOAP, identity: str = ID, sender: str = SENDER) -> str:
@@ -70,6 +71,7 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
     "encoding_mismatch": (XML, '<?xml version="1.0" encoding="utf-16"?>' + deliver("<Subject>é</Subject>")),
     "fault_outside_body": (XML, ANSWER.replace("<s:Body>", "").replace("</s:Body>", "")),
     "filename_null": (BOUNDARY, multipart(TEXT.replace("text/plain", 'text/plain; name="null"'))),
+    "filename_unsafe": (BOUNDARY, multipart(TEXT.replace("text/plain", 'text/plain; name="../a.txt"'))),
     "header_folding": (BOUNDARY, multipart(TEXT.replace("text/plain", "text/plain;\nname=a.txt"))),
     "header_namespace": (XML, deliver(identity=ID.replace(NS, mm7.REL_5_1_2))),
     "href_form": (BOUNDARY, multipart(TEXT, root=deliver('<Content href="c"/>'))),
@@ -83,6 +85,8 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
     "part_headers_unfinished": (BOUNDARY, multipart(TEXT.replace("\n\n", "\n"))),
     "part_transfer_encoding": (BOUNDARY, multipart(TEXT.replace("\n\n", "\nTransfer-Encoding: chunked\n\n"))),
     "repeated_element": (XML, deliver("<Subject>x</Subject><Subject>y</Subject>")),
+    "smil_unmatched": (BOUNDARY, multipart(SMIL + '<smil><body><par><img src="cid:gone"/></par></body></smil>')),
+    "smil_unreadable": (BOUNDARY, multipart(SMIL + "<html/>")),
     "soap_body_missing": (XML, deliver().replace("<s:Body>", "").replace("</s:Body>", "")),
     "soap_envelope_missing": (XML, f'<DeliverReq xmlns="{NS}">{SENDER}</DeliverReq>'),
     "soap_namespace": (XML, deliver(soap=SOAP.replace("http:", "https:"))),
