@@ -17,7 +17,7 @@ from gateway.settings import Settings
 from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
 from gateway.stores.state import State, open_state
-from gateway.telemetry import logs
+from gateway.telemetry import lag, logs
 from gateway.telemetry.metrics import Metrics
 
 RECEIVER_ADMIN_PORT = 8081
@@ -86,6 +86,7 @@ async def run(settings: Settings) -> None:
 
         port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, port, metrics, health))
+        stack.enter_context(lag.watched(metrics))
         port = await stack.enter_async_context(server.serving(receiver, settings))
         log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
         await stop.wait()

@@ -1,6 +1,7 @@
 """At the door: what is answered before anything of MM7 is read, by a request's head and its body's arrival."""
 
 import asyncio
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -13,6 +14,8 @@ from gateway.access import Verdict
 from gateway.accounts import Account
 from gateway.answers import Answer
 from gateway.settings import Settings
+
+RECEIVED_AT_ONCE_BYTES = 64 * 1024
 
 
 class Room:
@@ -78,21 +81,29 @@ async def read_body(request: web.Request, account: Account, settings: Settings, 
     declared = request.content_length or 0
     if not place.take(declared):
         return no_room(account)
-    body = bytearray()
+    _receive_little(request.transport)
+    body = io.BytesIO(bytes(declared))  # which neither grows nor copies what it gives out: that takes 20 ms for 10 MB
     try:
         async with asyncio.timeout(settings.body_within):
             async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > settings.max_body_bytes:
+                body.write(chunk)
+                if body.tell() > settings.max_body_bytes:
                     return _too_large(settings)
-                if len(body) > place.size and not place.take(len(chunk)):
+                if body.tell() > place.size and not place.take(len(chunk)):
                     return no_room(account)
     except TimeoutError:
         text = f"the body did not arrive within {settings.body_within:g} s"
         return answers.plain(HTTPStatus.REQUEST_TIMEOUT, text)
     except (RequestPayloadError, web.RequestPayloadError, ConnectionError) as error:
         return answers.plain(HTTPStatus.BAD_REQUEST, f"the body could not be read: {error}")
-    return bytes(body)
+    body.truncate()
+    return body.getvalue()
+
+
+def _receive_little(transport: asyncio.Transport | None) -> None:
+    """Of each connection, before the event loop turns to the next: asyncio's own 256 KiB of fifty are 12 MB."""
+    if transport is not None and hasattr(transport, "max_size"):
+        transport.max_size = RECEIVED_AT_ONCE_BYTES
 
 
 def no_room(account: Account) -> Answer:

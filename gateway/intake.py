@@ -56,12 +56,14 @@ class Reading:
     """What a callback says: its event, what must be stored before it, and what an answer has to echo.
 
     `error`: why it cannot be used; then the event is callback.refused, and the request itself is to be stored.
+    `told_apart`: whether a repetition can be told from another callback that says the same.
     """
 
     event: Event
     blobs: tuple[Blob, ...]
     asked: mm7.Request | None
     error: mm7.DecodeError | None = None
+    told_apart: bool = True
 
 
 class Intake:
@@ -74,12 +76,15 @@ class Intake:
         self._storage = Storage(media.url_of, settings.media_inline_max_bytes)
         self._correlation = Correlation(state, within=STATE_WITHIN)
         self._metrics = metrics
+        # One at a time: threads that decode hold the interpreter, and with several the loop waits for all of them.
+        self._decoding = asyncio.Lock()
 
     async def read(self, callback: Callback) -> Reading:
         """Read it, whatever it is."""
         account = self._accounts.get(callback.account) or _forgotten(callback.account)
         if len(callback.body) > LARGE_BYTES:
-            return await asyncio.to_thread(self._read, account, callback)
+            async with self._decoding:
+                return await asyncio.to_thread(self._read, account, callback)
         return self._read(account, callback)
 
     def _read(self, account: Account, callback: Callback) -> Reading:
@@ -100,7 +105,7 @@ class Intake:
             return self._refused(
                 mm7.DecodeError(f"internal error: {type(error).__name__}", status=3000), callback, receipt
             )
-        return Reading(found.event, found.blobs, answers.echo(decoded.message))
+        return Reading(found.event, found.blobs, answers.echo(decoded.message), told_apart=found.told_apart)
 
     def _refused(self, error: mm7.DecodeError, callback: Callback, receipt: Receipt) -> Reading:
         raw = callback.file()

@@ -105,8 +105,9 @@ class Receiver:
         """Read → keep once → answer: the steps behind a 200."""
         reading = await self._intake.read(taking.callback)
         taking.found(reading)
-        fresh = await self._published.once(reading.event.id, lambda: self._keep(taking, reading))
-        if not fresh:
+        if not reading.told_apart:  # rather one twice than one not at all
+            await self._keep(taking, reading)
+        elif not await self._published.once(reading.event.id, lambda: self._keep(taking, reading)):
             taking.facts["kept"] = "before"
             self._metrics.duplicates.labels(taking.account.name).inc()
         if reading.error is not None:

@@ -15,7 +15,7 @@ from gateway.stores.ledger import Ledger
 from gateway.stores.media import MediaStore
 from gateway.stores.pace import Pace
 from gateway.stores.state import State
-from gateway.telemetry import logs
+from gateway.telemetry import lag, logs
 from gateway.telemetry.metrics import Metrics
 
 from . import provider
@@ -71,6 +71,7 @@ async def run(settings: Settings) -> None:
         admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, health))
 
+        stack.enter_context(lag.watched(metrics))
         consumers = [_consumer(consuming, account, shared) for account in accounts]
         for each in consumers:
             await each.start()

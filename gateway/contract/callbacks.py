@@ -1,22 +1,15 @@
-"""Callbacks → events: what a provider has told us, in the users' words. Pure.
-
-Strategy: the event's id is a digest of everything that was read — account, operation, every field, every part — and of
-nothing that changes between two deliveries of the same callback (boundary, HTTP headers, time of receipt). A retry
-gives the same id, two different callbacks never do.
-"""
+"""Callbacks → events: what a provider has told us, in the users' words. Pure."""
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from gateway import mm7
 from gateway.profiles import Profile
 
-from . import addresses, parts, slides, times, values
+from . import addresses, identity, parts, slides, times, values
 from .addresses import Address
 from .events import (
     CallbackRefused,
@@ -51,10 +44,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """An event, and what has to be stored first."""
+    """An event, and what has to be stored first. `told_apart`: whether a repetition of it can be told from another
+    callback that says the same.
+    """
 
     event: Event
     blobs: tuple[Blob, ...]
+    told_apart: bool
 
 
 def from_mm7(decoded: mm7.Decoded, receipt: Receipt, storage: Storage) -> Callback:
@@ -91,29 +87,17 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, storage: Storage) -> Callba
     data, service, time = build(message, content, receipt, quirks, common)
     event = Event.of(
         data,
-        id=_id(receipt.account, message, content.parts),
+        id=identity.event_id(receipt.account, message, content.parts),
         subject=service.address if service and len(service.address) <= MAX_SUBJECT_LENGTH else None,
         time=time or received_at,
     )
-    return Callback(event, tuple(blob for _, blob in pairs if blob is not None))
+    return Callback(event, tuple(blob for _, blob in pairs if blob is not None), identity.told_apart(message))
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
     parts: list[Part]
     slides: list[Slide] | None
-
-
-def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
-    if isinstance(message, (mm7.DeliverReq, mm7.SubmitReq)) and message.content:
-        # The Content-ID that href names is, like a boundary, often made anew for each delivery.
-        message = replace(message, content=replace(message.content, href=None))
-    names = ((part.filename_raw or part.filename) for part in parts)
-    attached = [(part.content_type, part.charset, name, part.sha256) for part, name in zip(parts, names, strict=True)]
-    # What is absent does not count, so that an element learnt in a later version changes no id but where it is sent.
-    sent = {f.name: value for f in fields(message) if (value := getattr(message, f.name)) is not None}
-    content = [account, message.operation, sent, attached]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 def _time(raw: str | None, quirks: mm7.Quirks) -> tuple[str | None, str | None]:

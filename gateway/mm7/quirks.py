@@ -64,7 +64,9 @@ QUIRKS = {
     "unknown_element": "an element that MM7 does not have; it is in `extensions`",
     "value_unreadable": "a value is not of its type; it is treated as absent",
     "version_unknown": "MM7Version is none that a schema has",
+    "wap_multipart": "a part is a binary WAP multipart; its parts stand in its place",
     "wap_multipart_as_mime": "a part says application/vnd.wap.multipart, which is binary, and is a MIME multipart",
+    "wap_multipart_unreadable": "a part says application/vnd.wap.multipart and is not well-formed; it is kept whole",
     "xml_recovered": "the envelope is not well-formed; what could be read was read",
 }
 

@@ -173,6 +173,14 @@ async def test_receivers_that_share_a_store_agree(receiving) -> None:
     assert (len(one.publisher.sent), len(two.publisher.sent)) == (1, 0)
 
 
+async def test_of_two_that_nothing_tells_apart_none_is_swallowed(receiving) -> None:
+    started = await receiving()
+    said = mm7.encode(mm7.DeliverReq(mm7_version="6.8.0", sender=mm7.Address("15553199144"), subject="YES")).body
+    for _ in range(2):
+        assert (await started.post(said)).status == 200
+    assert len(started.publisher.events) == 2
+
+
 async def test_what_was_not_kept_is_not_taken_for_a_duplicate(receiving) -> None:
     started = await receiving()
     down = started.publisher.hold = Down()

@@ -15,6 +15,7 @@ ID = f'<TransactionID xmlns="{NS}">t-1</TransactionID>'
 SENDER = "<Sender><Number>15550001111</Number></Sender>"
 CONTENT = '<Content href="cid:c"/>'
 TEXT = "Content-Type: text/plain\nContent-ID: <c>\n\nhello"
+WAP = "Content-Type: application/vnd.wap.multipart.mixed\nContent-ID: <c>\n\n"
 SMIL = "Content-Type: application/smil\nContent-ID: <c>\n\n"
 
 
@@ -114,10 +115,12 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
         deliver("<Recipients><To><Number displayOnly='perhaps'>15550002222</Number></To></Recipients>"),
     ),
     "version_unknown": (XML, deliver().replace("6.8.0", "6.7.0")),
+    "wap_multipart": (BOUNDARY, multipart(WAP + "\x01\x0b\x05text/plain\0hello")),
     "wap_multipart_as_mime": (
         BOUNDARY,
         multipart("Content-Type: application/vnd.wap.multipart.mixed; boundary=i\nContent-ID: <c>\n\n--i\n\nx\n--i--"),
     ),
+    "wap_multipart_unreadable": (BOUNDARY, multipart(WAP + "\x01\x0b\x06text/plain\0hello")),
     "xml_recovered": (XML, deliver("<Subject>x<b></Subject>")),
 }
 # What cannot be had alone: without an envelope there is no header, and a wrong charset is seen twice.
@@ -187,6 +190,7 @@ def test_a_quirk_without_a_sentence_is_refused() -> None:
         ("closing_delimiter_missing", "text", "hello"),
         ("content_unmatched", "text", "hello"),
         ("text_encoding_fallback", "text", "hello"),
+        ("wap_multipart", "text", "hello"),
         ("bad_transfer_encoding", "text", "hello"),
         ("namespace_unknown", "namespace", "urn:mm7"),
     ],

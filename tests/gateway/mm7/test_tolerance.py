@@ -79,6 +79,7 @@ class Row(NamedTuple):
     quirks: set[str] = set()  # noqa: RUF012  # never changed
 
 
+WAP = "Content-Type: application/vnd.wap.multipart.related\r\nContent-ID: <c>\r\n\r\n"
 ID, HELLO = {"transaction_id": "t-1", "sender.address": "15550001111"}, {"text": "hello"}
 NO_ID, KOREAN, CHINESE = {"transaction_id": None, "sender.address": "15550001111"}, "안녕", "你好"
 SUBJECT = {"subject": KOREAN}
@@ -586,8 +587,17 @@ CONTENTS = [
         7,
         "binary application/vnd.wap.multipart.related",
         RELATED,
-        multipart("Content-Type: application/vnd.wap.multipart.related\r\nContent-ID: <c>\r\n\r\n\x01\x02"),
+        multipart(WAP + "\x01\x0b\x05text/plain\0hello"),
+        HELLO,
+        {"wap_multipart"},
+    ),
+    Row(
+        7,
+        "binary application/vnd.wap.multipart.related, cut off",
+        RELATED,
+        multipart(WAP + "\x01\x0b\x05text/plain\0hell"),
         {"parts.0.content_type": "application/vnd.wap.multipart.related"},
+        {"wap_multipart_unreadable"},
     ),
     Row(
         7,
