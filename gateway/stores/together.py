@@ -32,8 +32,8 @@ class Together(Generic[K, A, R]):
         self._items.update(items)
         if self._waiting is None:
             self._waiting = asyncio.get_running_loop().create_future()
-            if self._running is None:
-                self._running = asyncio.create_task(self._run())
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
         mine = self._waiting
         done, _ = await asyncio.wait({mine}, timeout=within)
         if not done:
@@ -42,14 +42,24 @@ class Together(Generic[K, A, R]):
 
     async def _run(self) -> None:
         made = 1
-        while (mine := self._waiting) is not None:
-            if made > 1 and len(self._items) < MOST:
-                await asyncio.sleep(GATHER_SECONDS)
-            items, self._items, self._waiting = self._items, {}, None
-            made = len(items)
-            try:
-                mine.set_result(await self._call(items))
-            except StateUnavailable as error:
-                mine.set_exception(error)
-                mine.exception()  # looked at here: nobody may wait any more
-        self._running = None
+        try:
+            while (mine := self._waiting) is not None:
+                if made > 1 and len(self._items) < MOST:
+                    await asyncio.sleep(GATHER_SECONDS)
+                items, self._items, self._waiting = self._items, {}, None
+                made = len(items)
+                try:
+                    mine.set_result(await self._call(items))
+                except Exception as error:  # noqa: BLE001  # the outermost place of this task: the callers get it
+                    mine.set_exception(_unavailable(error))
+                    mine.exception()  # looked at here: nobody may wait any more
+        finally:
+            self._running = None
+
+
+def _unavailable(error: Exception) -> StateUnavailable:
+    if isinstance(error, StateUnavailable):
+        return error
+    failure = StateUnavailable(f"{type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
