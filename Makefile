@@ -15,8 +15,13 @@ demo: setup ## The main job on real input, end to end, in a minute; leaves nothi
 run: setup ## Receiver, worker and simulated providers, until Ctrl-C
 	@$(SERVICES) run -- $(BIN)/mm7 demo --stay
 
-test: setup ## Every test, those against a real RabbitMQ and a real Redis included
-	@$(SERVICES) run --redis -- $(BIN)/pytest --cov --cov-report=term $(PYTEST)
+test: setup ## Every test, those against a real RabbitMQ and a real Redis included (PYTEST=tests/walks for some)
+ifdef PYTEST
+	@$(SERVICES) run --redis -- $(BIN)/pytest $(PYTEST)
+else # What computes in two processes side by side; what waits for servers, and has deadlines, by itself.
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m computes -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m "not computes" --cov --cov-append --cov-report=term
+endif
 
 check: setup ## Lint, format, types, import rules
 	@$(BIN)/ruff check

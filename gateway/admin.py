@@ -42,6 +42,7 @@ def watch_spool(metrics: Metrics, spool: Spool[Any] | None) -> None:
     if spool is not None:
         metrics.spool_events.set_function(lambda: float(spool.events))
         metrics.spool_oldest_seconds.set_function(lambda: spool.oldest_seconds)
+        metrics.spool_set_apart.set_function(lambda: float(spool.set_apart))
 
 
 @asynccontextmanager

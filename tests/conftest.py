@@ -22,9 +22,20 @@ import aiohttp
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+ROOT = Path(__file__).parent
+# These may share the machine with others; what is timed, or starts servers, may not.
+COMPUTING = ("gateway", "properties", "security", "soak", "test_import_rules.py", "test_readme.py")
+TIMED = ("gateway/stores",)
 UP_WITHIN = 20.0
 BROKEN = ("Traceback", "never retrieved", "never awaited", "Unclosed")
 _started: list["Program"] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        path = item.path.relative_to(ROOT)
+        if any(map(path.is_relative_to, COMPUTING)) and not any(map(path.is_relative_to, TIMED)):
+            item.add_marker("computes")
 
 
 def no_broker(reason: str) -> NoReturn:

@@ -34,6 +34,7 @@ _DECLARE_WITHIN: Final = 15.0
 _LOOK_EVERY: Final = 0.2
 _FIRST_BACKOFF: Final = 0.2
 _LAST_BACKOFF: Final = 5.0
+_REDECLARE_EVERY: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -61,6 +62,7 @@ class Connection:
         self._up = asyncio.Event()
         self._supervisor: asyncio.Task[None] | None = None
         self._redeclaring: asyncio.Task[None] | None = None
+        self._redeclare_at = 0.0
         self._reason = "not started"
         self.differences: tuple[Difference, ...] = ()
 
@@ -177,8 +179,13 @@ class Connection:
         return self._topology is not None and any(each.name == exchange for each in self._topology.exchanges)
 
     async def redeclare(self) -> None:
-        """Declare the topology again, where an object of it has gone; BrokerDown if that cannot be done."""
-        if self._redeclaring is None or self._redeclaring.done():
+        """Declare the topology again, where an object of it has gone; BrokerDown if that cannot be done.
+
+        Once a second: whoever asks meanwhile gets what came of the last time.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._redeclaring is None or (self._redeclaring.done() and now >= self._redeclare_at):
+            self._redeclare_at = now + _REDECLARE_EVERY
             self._redeclaring = asyncio.create_task(self._declare(self.wire()))
             self._redeclaring.add_done_callback(look)
         await asyncio.shield(self._redeclaring)

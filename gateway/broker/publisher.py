@@ -120,9 +120,10 @@ class Publisher:
             try:
                 await self._lanes.require(exchanges)
                 await send(self._lanes)
-            except ChannelNotFoundEntity:
+            except (ChannelNotFoundEntity, Unroutable):
                 self._lanes.forget(exchanges)
-                if any(map(self._connection.declares, exchanges)):  # deleted by someone: the next try finds it
+                # An exchange of ours, or the queue behind it, was deleted by someone: the next try finds it.
+                if any(map(self._connection.declares, exchanges)):
                     await self._connection.redeclare()
                 raise
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from .files import FileLock, make_folder
-from .jobs import DatabaseUnavailable, Job, Landing, Needs, Work, is_io_error, settle, unavailable
+from .jobs import DatabaseUnavailable, Job, Landing, Needs, NotBegun, Work, is_io_error, settle, unavailable
 
 T = TypeVar("T")
 
@@ -144,7 +144,7 @@ class Database:
 
         Reads come first and apart: on a full disk they go on.
         """
-        gone = DatabaseUnavailable(f"{self.path}: not begun in time")
+        gone = NotBegun(f"{self.path}: not begun in time")
         self._tell([(job.future, None, gone) for job in batch if job.abandoned])
         jobs = [job for job in batch if not job.abandoned]
         for kinds in ((Needs.READ,), (Needs.WRITE, Needs.SYNC), (Needs.ALONE,)):

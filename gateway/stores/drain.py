@@ -11,8 +11,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
+from .held import Entry
 from .jobs import DatabaseCorrupt, DatabaseUnavailable
-from .journal import Entry, Journal
+from .journal import Journal
 from .journals import Journals
 
 T = TypeVar("T")

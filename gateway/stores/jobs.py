@@ -22,6 +22,10 @@ class DatabaseUnavailable(Exception):
     """The file cannot be read or written just now; what was asked for may or may not have been done."""
 
 
+class NotBegun(DatabaseUnavailable):
+    """Nobody waited for it any more when its turn came: it was not done."""
+
+
 class DatabaseCorrupt(DatabaseUnavailable):
     """The file is damaged."""
 

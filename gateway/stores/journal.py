@@ -13,13 +13,13 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from .database import Database
 from .files import FileLock, sync_folder
-from .jobs import DatabaseUnavailable, Needs, aside
+from .held import Entry, Held
+from .jobs import DatabaseUnavailable, Job, Needs, NotBegun, aside
 
 SUFFIX, DAMAGED = ".spool", ".damaged"
 _SCHEMA = """
@@ -31,33 +31,14 @@ _SCHEMA = """
 COUNT = "SELECT account, count(*), sum(length(frame)), min(arrived) FROM {table} GROUP BY account"
 _COUNT_OF = "SELECT count(*), total(length(frame)), min(arrived) FROM entries WHERE account = ? AND id > ?"
 _INSERT = "INSERT INTO entries (id, account, arrived, frame) VALUES (?, ?, ?, ?)"
+_COUNT_APART = "SELECT count(*) FROM damaged"
 _OLDEST = "SELECT id, arrived, frame FROM entries WHERE account = ? AND id > ? ORDER BY id LIMIT ?"
 _SET_APART = "INSERT INTO damaged SELECT account, arrived, frame FROM entries WHERE id = ?"
 _REMOVE = "DELETE FROM entries WHERE account = ? AND id <= ?"
 _CHUNK_BYTES = 4 * 1024 * 1024
 _WITHIN, _COUNT_WITHIN, _CLOSE_WITHIN = 10.0, 60.0, 2.0
 _SHRINK_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """What was appended, as it was."""
-
-    id: int
-    account: str
-    arrived: float
-    frame: bytes = field(repr=False)
-
-
-@dataclass(slots=True)
-class Held:
-    """What a journal holds of an account; `pending` are being written."""
-
-    entries: int = 0
-    bytes: int = 0
-    oldest: float | None = None
-    pending: int = 0
-    published: int = 0  # the id up to which entries are out, removed or not
+Counts = tuple[int, dict[str, tuple[int, float, float | None]]]  # set apart; of an account: entries, bytes, oldest
 
 
 class Journal:
@@ -71,6 +52,7 @@ class Journal:
         self._ids = itertools.count(1)
         self._unremoved: set[str] = set()
         self._apart: dict[str, set[int]] = {}
+        self.apart = 0  # entries that were set apart
 
     @classmethod
     def fresh(cls, folder: Path, behind: Iterable["Journal"] = ()) -> Self:
@@ -103,16 +85,20 @@ class Journal:
         job = self._database.submit(insert, Needs.SYNC, weight=len(frame))
         held = self.held.setdefault(account, Held())
         held.pending += len(frame)
+        held.awaited += 1
 
         def written(_: object) -> None:  # whether its caller has waited for it or not
             held.pending -= len(frame)
-            if job.future.exception() is None:
-                held.entries += 1
-                held.bytes += len(frame)
-                held.oldest = arrived if held.oldest is None else held.oldest
+            if (error := job.future.exception()) is None:
+                held.written(len(frame), arrived)
+            elif not isinstance(error, NotBegun):
+                held.in_doubt = True
 
         job.future.add_done_callback(written)
-        await self._database.result(job, within)
+        try:
+            await self._database.result(job, within)
+        finally:
+            held.awaited -= 1
 
     async def oldest(self, account: str, limit: int) -> list[Entry]:
         """The first entries of an account that are not published: at most `limit`, and of some MiB."""
@@ -138,17 +124,13 @@ class Journal:
         """Remove entries that followed each other, soon; with those before them of their account."""
         if not entries:
             return
-        held = self.held[entries[0].account]
-        held.published = max(held.published, entries[-1].id)
-        held.entries = max(held.entries - len(entries), 0)
-        held.bytes = max(held.bytes - sum(len(each.frame) for each in entries), 0)
-        if not held.entries:
-            held.oldest = None
+        self.held[entries[0].account].went_out(entries)
         self._remove(entries[0].account)
 
     def set_apart(self, entry: Entry) -> None:
         """Remove an entry that cannot be published; it is kept for a person to look at."""
         self._apart.setdefault(entry.account, set()).add(entry.id)
+        self.apart += 1
         self.published([entry])
 
     def _remove(self, account: str) -> None:
@@ -176,30 +158,42 @@ class Journal:
         return not self._unremoved and not any(held.entries or held.pending for held in self.held.values())
 
     def tidy(self) -> None:
-        """Remove what could not be removed; give the disk back what an outage took, once nothing is held."""
+        """Remove what could not be removed; give the disk back what an outage took, once nothing is held.
+
+        Where nothing is counted and an append has failed, count: nobody else would come upon it.
+        """
         for account in list(self._unremoved):
             self._remove(account)
+        if any(held.in_doubt and not held.entries for held in self.held.values()):
+            with contextlib.suppress(DatabaseUnavailable):
+                self._count()
         if self.is_used and self.is_empty:
             with contextlib.suppress(DatabaseUnavailable):
                 self._database.submit(_shrink, Needs.ALONE)
 
     async def recount(self) -> None:
         """Count what is there: of a journal that was taken over, or whose file has been changed by others."""
+        await self._database.result(self._count(), _COUNT_WITHIN)
+
+    def _count(self) -> Job[Counts]:
         published = {account: held.published for account, held in self.held.items()}
 
-        def count(connection: sqlite3.Connection) -> dict[str, tuple[int, float, float | None]]:
+        def count(connection: sqlite3.Connection) -> Counts:
+            ((apart,),) = connection.execute(_COUNT_APART).fetchall()
             names = {name for (name,) in connection.execute("SELECT DISTINCT account FROM entries")} | published.keys()
-            return {name: connection.execute(_COUNT_OF, (name, published.get(name, 0))).fetchone() for name in names}
+            found = {name: connection.execute(_COUNT_OF, (name, published.get(name, 0))).fetchone() for name in names}
+            return apart, found
 
         def counted(_: object) -> None:  # in the order of the jobs, so that appends before and after count once
             if job.future.exception() is None:
-                for account, (entries, size, oldest) in job.future.result().items():
-                    held = self.held.setdefault(account, Held())
-                    held.entries, held.bytes, held.oldest = entries, int(size), oldest
+                apart, found = job.future.result()
+                self.apart = apart + sum(map(len, self._apart.values()))
+                for account, counts in found.items():
+                    self.held.setdefault(account, Held()).counted(*counts)
 
         job = self._database.submit(count, Needs.READ)
         job.future.add_done_callback(counted)
-        await self._database.result(job, _COUNT_WITHIN)
+        return job
 
     async def close(self) -> None:
         """Let go of the file; one that holds nothing is deleted."""
@@ -211,10 +205,10 @@ class Journal:
 
     def _end(self, connection: sqlite3.Connection) -> None:
         ((entries,),) = connection.execute("SELECT count(*) FROM entries").fetchall()
-        ((damaged,),) = connection.execute("SELECT count(*) FROM damaged").fetchall()
+        ((apart,),) = connection.execute(_COUNT_APART).fetchall()
         if not entries:
             connection.close()  # which writes all of it into the one file
-            self._leave(_set_aside if damaged else Path.unlink)
+            self._leave(_set_aside if apart else Path.unlink)
 
     async def give_up(self) -> None:
         """Put a file aside that cannot be read, for a person to look at."""

@@ -11,10 +11,12 @@ from pathlib import Path
 import structlog
 
 from . import leftovers
+from .held import Held
 from .jobs import DatabaseCorrupt, DatabaseUnavailable, aside
-from .journal import Held, Journal
+from .journal import Journal
 
 _LOOK_WITHIN = 5.0
+Found = tuple[int, list[Journal]]  # files that were put aside, journals that nobody held
 
 log = structlog.get_logger()
 
@@ -28,7 +30,8 @@ class Journals:
         self._adopted: list[Journal] = []
         self._found: list[Journal] = []  # and not counted yet
         self._adopting = asyncio.Lock()
-        self._looking: asyncio.Future[list[Journal]] | None = None
+        self._looking: asyncio.Future[Found] | None = None
+        self._put_aside = 0
         self._ending: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Journal]:
@@ -42,6 +45,11 @@ class Journals:
     def accounts(self) -> set[str]:
         """Of whom there are entries."""
         return {name for journal in self for name, held in journal.held.items() if held.entries}
+
+    @property
+    def set_apart(self) -> int:
+        """Files that were put aside, and entries in files that are in use; as of the last look."""
+        return self._put_aside + sum(journal.apart for journal in self)
 
     def first(self, account: str) -> Journal | None:
         """The one with the oldest entries of an account, None if there are none."""
@@ -59,16 +67,18 @@ class Journals:
     async def _look(self) -> None:
         """Find what nobody holds. A disk that hangs is asked no second time before it has answered."""
         if self._looking is None:
-            self._looking = aside(lambda: leftovers.take(self.folder))
+            self._looking = aside(lambda: (leftovers.put_aside(self.folder), leftovers.take(self.folder)))
         done, _ = await asyncio.wait({self._looking}, timeout=_LOOK_WITHIN)
         if not done:
             log.warning("spool.unreadable", folder=str(self.folder), reason=f"no answer within {_LOOK_WITHIN:g} s")
             return
         looking, self._looking = self._looking, None
         try:
-            self._found += looking.result()
+            self._put_aside, found = looking.result()
         except OSError as error:
             log.warning("spool.unreadable", folder=str(self.folder), reason=error.strerror)
+        else:
+            self._found += found
 
     async def _count(self, journal: Journal) -> None:
         try:
@@ -121,7 +131,7 @@ class Journals:
         await asyncio.gather(*(journal.close() for journal in [*self._found, *self]), *self._ending)
 
 
-def _let_go(looking: asyncio.Future[list[Journal]]) -> None:
+def _let_go(looking: asyncio.Future[Found]) -> None:
     if looking.exception() is None:
-        for journal in looking.result():
+        for journal in looking.result()[1]:
             journal.lock.close()

@@ -48,6 +48,11 @@ def take(folder: Path) -> list[Journal]:
     return taken
 
 
+def put_aside(folder: Path) -> int:
+    """How many files are here for a person to look at. OSError if the folder cannot be read."""
+    return len(_named(folder, f"{SUFFIX}{DAMAGED}"))
+
+
 def _sweep(left: Path) -> None:
     """The lock of a process that ended before it made its journal, or while deleting it."""
     lock = FileLock(left)

@@ -74,8 +74,11 @@ class Spool(Generic[T]):
         await self._journals.close()
 
     def holds(self, account: str) -> bool:
-        """Whether entries of an account wait here, or are just coming in: then a new one must go behind them."""
-        return any(held.entries or held.pending for held in self._journals.held(account))
+        """Whether entries of an account wait here, or are just coming in: then a new one must go behind them.
+
+        Not behind those whose callers have given up: while the disk hangs the broker may be there.
+        """
+        return any(held.entries or held.awaited for held in self._journals.held(account))
 
     @property
     def events(self) -> int:
@@ -86,6 +89,11 @@ class Spool(Generic[T]):
     def bytes(self) -> int:
         """Their size, with those being written."""
         return sum(held.bytes + held.pending for journal in self._journals for held in journal.held.values())
+
+    @property
+    def set_apart(self) -> int:
+        """What a person has to look at: files of the folder that were put aside, entries that cannot be published."""
+        return self._journals.set_apart
 
     @property
     def oldest_seconds(self) -> float:

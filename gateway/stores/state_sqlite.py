@@ -1,18 +1,21 @@
 """The state store in one SQLite file: for all processes of one host, and nothing to install.
 
-Strategy: see `Database`: a thread of its own, group commit, processes taking turns. Only what is put as durable costs
+Strategy: see `Database`: a thread of its own, group commit, processes taking turns. Gets and puts that come while
+others are under way are made together. Only what is put as durable costs
 an fsync. What is over is removed with the writes, a piece a second, so that the file stays as large as its age allows.
 """
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from .database import Database
 from .jobs import DatabaseUnavailable, Needs, Work
 from .state import WITHIN, State, StateUnavailable, next_turn
+from .together import Together
 
 T = TypeVar("T")
 
@@ -22,6 +25,7 @@ _SCHEMA = """
     CREATE TABLE IF NOT EXISTS turns (name TEXT PRIMARY KEY, due REAL NOT NULL, written REAL NOT NULL);
 """
 _GET = "SELECT value FROM entries WHERE key = ? AND expires > ?"
+_GET_EACH = "SELECT key, value FROM entries WHERE expires > ? AND key IN"
 _PUT = "INSERT OR REPLACE INTO entries (key, value, expires) VALUES (?, ?, ?)"
 _PRUNE = "DELETE FROM entries WHERE rowid IN (SELECT rowid FROM entries WHERE expires <= ? ORDER BY expires LIMIT ?)"
 _PACE = "INSERT OR REPLACE INTO turns (name, due, written) VALUES (?, ?, ?)"
@@ -36,6 +40,9 @@ class SqliteState(State):
         self._clock = clock
         self._prune_at = 0.0
         self._put_since = 0
+        self._gets = Together(self._get_each)
+        self._puts = Together(partial(self._put_each, Needs.WRITE))
+        self._synced_puts = Together(partial(self._put_each, Needs.SYNC))
 
     async def _run(self, work: Work[T], within: float, *, needs: Needs) -> T:
         try:
@@ -59,17 +66,35 @@ class SqliteState(State):
 
     async def get(self, key: str, *, within: float = WITHIN) -> bytes | None:
         """See State."""
-        return await self._run(lambda c: self._get(c, key), within, needs=Needs.READ)
+        return (await self._gets({key: None}, within))[key]
 
     async def get_all(self, keys: Sequence[str], *, within: float = WITHIN) -> list[bytes | None]:
         """See State."""
-        return await self._run(lambda c: [self._get(c, key) for key in keys], within, needs=Needs.READ)
+        found = await self._gets(dict.fromkeys(keys), within)
+        return [found[key] for key in keys]
+
+    async def _get_each(self, keys: Mapping[str, None]) -> Mapping[str, bytes | None]:
+        def work(connection: sqlite3.Connection) -> Mapping[str, bytes | None]:
+            # One statement: the interpreter's lock changes hands with each. Of few lengths, so that they are cached.
+            asked = list(keys) + [""] * ((1 << (len(keys) - 1).bit_length()) - len(keys))
+            text = f"{_GET_EACH} ({','.join('?' * len(asked))})"
+            rows = connection.execute(text, (self._clock(), *asked)).fetchall()
+            return {**keys, **{key: bytes(value) for key, value in rows}}
+
+        return await self._run(work, WITHIN, needs=Needs.READ)
 
     async def put(
         self, key: str, value: bytes, ttl_seconds: float, *, durable: bool = True, within: float = WITHIN
     ) -> None:
         """See State."""
-        await self._run(lambda c: self._put(c, key, value, ttl_seconds), within, needs=_needs(durable=durable))
+        await (self._synced_puts if durable else self._puts)({key: (value, ttl_seconds)}, within)
+
+    async def _put_each(self, needs: Needs, entries: Mapping[str, tuple[bytes, float]]) -> None:
+        def work(connection: sqlite3.Connection) -> None:
+            for key, (value, ttl_seconds) in entries.items():
+                self._put(connection, key, value, ttl_seconds)
+
+        await self._run(work, WITHIN, needs=needs)
 
     async def swap(
         self,

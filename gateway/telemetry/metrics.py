@@ -33,6 +33,9 @@ class Metrics:
         )
         self.spool_events = Gauge("mm7_spool_events", "Events that wait in the spool.", registry=registry)
         self.spool_oldest_seconds = Gauge("mm7_spool_oldest_seconds", "Age of the oldest of them.", registry=registry)
+        self.spool_set_apart = Gauge(
+            "mm7_spool_set_apart", "What of the spool a person has to look at.", registry=registry
+        )
         self.state_unavailable = Counter(
             "mm7_state_unavailable",
             "Times that the state store did not answer, by what for.",

@@ -137,6 +137,36 @@ async def test_an_exchange_deleted_under_its_publishers_harms_no_other_publish(p
     await place.publish(doomed)  # and it is there again
 
 
+async def test_a_queue_of_ours_that_was_deleted_is_there_at_the_next_try(place: Place) -> None:
+    channel = await place.connection.channel()
+    waits = f"mm7.wait.{place.delay.text}"
+    for queue, exchange in ((place.dead, DEAD), (waits, waits)):
+        await channel.queue_delete(queue)
+        with pytest.raises(Unroutable):
+            await place.publish(exchange)
+        await place.publish(exchange)
+        await asyncio.sleep(1)  # it declares once a second
+        await channel.queue_delete(queue)
+        chunk = [place.message(exchange)] * 3
+        assert (await place.publisher.publish_all(chunk, within=5)).confirmed == 0
+        assert (await place.publisher.publish_all(chunk, within=5)).confirmed == 3
+        await asyncio.sleep(1)
+
+
+async def test_what_no_queue_takes_makes_it_declare_once_a_second_and_no_more(place: Place, monkeypatch) -> None:
+    declared = []
+    declare = place.connection._declare
+    monkeypatch.setattr(place.connection, "_declare", lambda wire: declared.append(wire) or declare(wire))
+    began = time.monotonic()
+    while time.monotonic() - began < 1.5:
+        await asyncio.gather(
+            *(place.publish(DEAD, "nobody") for _ in range(20)),
+            *(place.publish("", "nobody") for _ in range(20)),
+            return_exceptions=True,
+        )
+    assert 2 <= len(declared) <= 2 + time.monotonic() - began - 1
+
+
 async def test_channels_that_the_broker_closes_do_not_take_the_connection_along(place: Place) -> None:
     wire = place.connection.wire()
     channels = [await place.connection.channel() for _ in range(20)]

@@ -225,7 +225,9 @@ async def test_what_is_over_is_removed_from_the_file(tmp_path: Path, clock, monk
 async def test_a_queue_that_is_full_refuses_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "QUEUE_LIMIT", 100)
     state = open_state(f"sqlite://{tmp_path}/state.db")
-    results = await asyncio.gather(*(state.get(f"k{n}", within=20) for n in range(120)), return_exceptions=True)
+    results = await asyncio.gather(
+        *(state.add(f"k{n}", b"", 60, within=20) for n in range(120)), return_exceptions=True
+    )
     refused = [result for result in results if isinstance(result, StateUnavailable)]
     assert len(refused) == 20
     assert await state.get("k") is None
