@@ -82,7 +82,7 @@ async def run(settings: Settings) -> None:
             stopping = ["draining"] if receiver.draining else []
             if troubles and keeper.reason:
                 return admin.Health(stopping + troubles + [keeper.reason])
-            return admin.Health(stopping, troubles)
+            return admin.Health(stopping, troubles + receiver.troubles)
 
         port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, port, metrics, health))

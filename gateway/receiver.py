@@ -45,6 +45,11 @@ class Receiver:
         self.in_flight = 0
         self.draining = False
 
+    @property
+    def troubles(self) -> list[str]:
+        """What is out of order and costs no callback."""
+        return [f"state store: {self._published.failure}"] if self._published.failure else []
+
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request, whatever it is."""
         self.in_flight += 1

@@ -76,7 +76,7 @@ def _part(part: mm7.Part, left: int, quirks: mm7.Quirks, storage: Storage) -> tu
         text, whole = part.text()
         if not whole:
             quirks.add("text_encoding_fallback")
-    elif size <= min(left, storage.inline_bytes):
+    elif storage.inline_bytes and size <= min(left, storage.inline_bytes):
         data, whole = base64.b64encode(part.data).decode(), True
     filename = safe_name(part.filename)
     if filename != part.filename:

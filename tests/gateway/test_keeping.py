@@ -161,6 +161,11 @@ async def test_a_store_that_is_down_costs_a_duplicate_and_no_callback(receiving)
         assert (await started.post(report())).status == 200
     assert len(started.publisher.events) == 2
     assert len({event["id"] for event in started.publisher.events}) == 1
+    assert started.receiver.troubles == ["state store: no connection"]
+    state.gone = False
+    await asyncio.sleep(1.1)  # it is left alone for a moment
+    assert (await started.post(report("m-2"))).status == 200
+    assert started.receiver.troubles == []
     for use in ("published", "correlation"):
         assert started.metrics.registry.get_sample_value("mm7_state_unavailable_total", {"use": use}) >= 2
 
