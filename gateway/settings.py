@@ -3,6 +3,7 @@
 Strategy: every problem is reported at once, each with the setting's name, its value and what to do.
 """
 
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from gateway.accounts import Account, Port, Positive, Secret
@@ -61,8 +62,9 @@ class Settings(BaseSettings):
     state_url: Secret = Field(
         default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
     )
-    commands_kept: Positive = Field(
-        7 * 24 * 3600.0, description="Seconds that a command's id and outcome are remembered: it is not sent again."
+    commands_kept: Annotated[float, Field(ge=3600)] = Field(
+        7 * 24 * 3600.0,
+        description="Seconds, an hour at least, that a command's id and outcome are remembered: it is not sent again.",
     )
     messages_kept: Positive = Field(
         7 * 24 * 3600.0, description="Seconds after a submit in which its reports carry the command."
@@ -171,6 +173,28 @@ class WorkerSettings(Settings):
     def _sending(cls, value: Mapping[str, Account]) -> Mapping[str, Account]:
         if not any(account.outbound for account in value.values()):
             raise ValueError("no account can send: give one an [accounts.<name>.outbound] with the provider's url")
+        return value
+
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _remembered(cls, value: Mapping[str, Account], info: ValidationInfo) -> Mapping[str, Account]:
+        kept = info.data.get("commands_kept", math.inf)
+        longest = max((account.outbound.timeout for account in value.values() if account.outbound), default=0.0)
+        if kept < 2 * longest:
+            raise ValueError(
+                f"a command that waits {longest:g} s for its answer would be forgotten meanwhile and sent again: "
+                "shorten the timeout, or set MM7_COMMANDS_KEPT to twice as much at least"
+            )
+        return value
+
+    @field_validator("state_url")
+    @classmethod
+    def _lasting(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().startswith("memory:"):
+            raise ValueError(
+                "what was sent would be forgotten with the worker and sent again: "
+                "write sqlite:///folder/state.db, redis://host:6379/0 or rediss://…"
+            )
         return value
 
 
