@@ -4,6 +4,7 @@ Strategy: every problem is reported at once, each with the setting's name, its v
 """
 
 import importlib.util
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -21,10 +22,7 @@ from pydantic_settings import (
 )
 
 from gateway.accounts import Account, FetchHost, Network, Port, Positive, Secret
-from gateway.contract.commands import path_of
-
-_SECRETS = {"basic", "vaspid", "amqp_url", "state_url"}
-_USERINFO = re.compile(r"//[^/\s]*@")
+from gateway.settings_problems import problem
 
 
 class SettingsError(Exception):
@@ -103,8 +101,9 @@ class Settings(BaseSettings):
     fetch_buckets: Annotated[list[str], *Listed] = Field(
         [], description="Buckets that s3:// urls may name. Empty: none but the media store's own."
     )
-    commands_kept: Positive = Field(
-        7 * 24 * 3600.0, description="Seconds that a command's id and outcome are remembered: it is not sent again."
+    commands_kept: Annotated[float, Field(ge=3600)] = Field(
+        7 * 24 * 3600.0,
+        description="Seconds, an hour at least, that a command's id and outcome are remembered: it is not sent again.",
     )
     messages_kept: Positive = Field(
         7 * 24 * 3600.0, description="Seconds after a submit in which its reports carry the command."
@@ -178,7 +177,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)
         except ValidationError as error:
-            raise SettingsError([_problem(dict(e)) for e in error.errors(include_url=False)]) from None
+            raise SettingsError([problem(dict(e)) for e in error.errors(include_url=False)]) from None
         except pydantic_settings.SettingsError as error:
             raise SettingsError([f"MM7_ACCOUNTS: no JSON ({error.__cause__}): mend it, or use a TOML file"]) from None
         except (ValueError, OSError) as error:
@@ -220,24 +219,24 @@ class WorkerSettings(Settings):
             )
         return value
 
+    @field_validator("accounts", mode="after")
+    @classmethod
+    def _remembered(cls, value: Mapping[str, Account], info: ValidationInfo) -> Mapping[str, Account]:
+        kept = info.data.get("commands_kept", math.inf)
+        longest = max((account.outbound.timeout for account in value.values() if account.outbound), default=0.0)
+        if kept < 2 * longest:
+            raise ValueError(
+                f"a command that waits {longest:g} s for its answer would be forgotten meanwhile and sent again: "
+                "shorten the timeout, or set MM7_COMMANDS_KEPT to twice as much at least"
+            )
+        return value
 
-def _problem(error: Mapping[str, Any]) -> str:
-    """One line: the setting, its value, what to do."""
-    location = error["loc"]
-    name = path_of(location)
-    if len(location) == 1:
-        name = f"MM7_{location[0]}".upper()
-    value = error["input"]
-    secret = _SECRETS & {str(step) for step in location}
-    if secret or isinstance(value, (Mapping, list)) or error["type"] == "missing":
-        return f"{name}: {_sentence(error)}"
-    return f"{name} = {_USERINFO.sub('//…@', repr(value))}: {_sentence(error)}"
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "missing: add it"
-    if error["type"] == "extra_forbidden":
-        return "no such setting: mend its spelling, or remove it"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
+    @field_validator("state_url")
+    @classmethod
+    def _lasting(cls, value: SecretStr) -> SecretStr:
+        if value.get_secret_value().startswith("memory:"):
+            raise ValueError(
+                "what was sent would be forgotten with the worker and sent again: "
+                "write sqlite:///folder/state.db, redis://host:6379/0 or rediss://…"
+            )
+        return value

@@ -78,10 +78,12 @@ async def run(settings: Settings) -> None:
         log.info("worker.consuming", accounts=[account.name for account in accounts], admin_port=admin_port)
         await stop.wait()
         draining = True
+        once.drain()
         log.info("worker.draining", in_flight=sum(each.in_flight for each in consumers))
-        # Cancel the consumers, finish the work and acknowledge it; only then close session and connections, the state
-        # last. Whoever waits for the broker alone by then has its outcome in the ledger: the next worker publishes it.
-        grace = GRACE_SECONDS + settings.fetch_within + max(map(_timeout, accounts))
+        # Begin no POST, cancel the consumers, finish the work and acknowledge it; only then close session and
+        # connections, the state last. Whoever waits for the broker alone by then has its outcome in the ledger: the
+        # next worker publishes it.
+        grace = GRACE_SECONDS + max(map(_timeout, accounts))
         await asyncio.gather(*(each.stop(grace) for each in consumers))
     log.info("worker.ended")
 

@@ -21,7 +21,7 @@ _CARRIED_BYTES = 64 * 1024  # all headers have to fit into one AMQP frame, of 12
 _SHORT_BYTES = 255  # of a queue's name
 _TRACEPARENT_LENGTH = 255  # that of W3C has 55 characters
 _LAST_ATTEMPT: Mapping[str, Kind] = {"provider_refused": "refused", "attempts_exhausted": "later"}
-_KEPT = (own.REPLAY, own.REPLAYS, own.COMMAND_ID, own.REPLY_TO)  # whatever else there is no room for
+_KEPT = (own.REPLAY, own.REPLAY_OF, own.REPLAYS, own.COMMAND_ID, own.REPLY_TO)  # whatever else there is no room for
 _WRITTEN_ANEW = (own.HISTORY, own.NOT_BEFORE, *own.OF_DEATH)
 
 Headers = dict[str, str | int]
@@ -42,6 +42,11 @@ def command_id(delivery: Delivery) -> str | None:
 def replay(delivery: Delivery) -> str | None:
     """The token of a command that somebody has replayed on purpose: it is sent once more."""
     return _short_text(delivery.headers.get(own.REPLAY))
+
+
+def replay_of(delivery: Delivery) -> str | None:
+    """The id of the outcome that a replay is to undo."""
+    return _short_text(delivery.headers.get(own.REPLAY_OF))
 
 
 def not_before(delivery: Delivery) -> datetime | None:

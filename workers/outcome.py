@@ -17,8 +17,9 @@ from gateway.profiles import Profile
 
 Kind = Literal["accepted", "refused", "later", "unknown"]
 
-# Without a readable status these say that the request was not processed, and so do all of 5xx but 504: that one comes
-# from a proxy which had already passed the message on.
+# Without a readable status these come from a proxy that may have passed the message on: no answer came back to it, or
+# half of one. The rest of 5xx says that the request was not processed, and so do those in _LATER.
+_PASSED_ON = (HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT)
 _LATER = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
 
 
@@ -92,7 +93,7 @@ def _kind(message: mm7.Response, code: int | None, profile: Profile) -> Kind:
 def _read_http(http_status: int) -> Outcome:
     """By the HTTP status alone."""
     reason = f"HTTP {http_status} without a readable MM7 status"
-    if http_status < HTTPStatus.MULTIPLE_CHOICES or http_status == HTTPStatus.GATEWAY_TIMEOUT:
+    if http_status < HTTPStatus.MULTIPLE_CHOICES or http_status in _PASSED_ON:
         return Outcome(kind="unknown", reason=reason)
     later = http_status in _LATER or http_status >= HTTPStatus.INTERNAL_SERVER_ERROR
     too_fast = http_status == HTTPStatus.TOO_MANY_REQUESTS

@@ -85,5 +85,9 @@ class Pulse:
             except StateUnavailable:
                 self._unavailable()
                 await asyncio.sleep(RETRY_EVERY)
+            except Exception:  # a beat that ends unnoticed leaves this worker's commands to be taken for lost
+                log.exception("pulse.crashed")
+                self._unavailable()
+                await asyncio.sleep(RETRY_EVERY)
             else:
                 await asyncio.sleep(BEAT_EVERY)

@@ -15,6 +15,7 @@ from .outcome import Kind, Outcome
 Reason = Literal["bad_command", "provider_refused", "attempts_exhausted", "expired"]
 
 MAX_RETRY_AFTER = 24 * 3600.0  # who asks for more is not taken at its word
+HELD_UP_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,14 @@ def too_early(not_before: datetime | None, attempts: int, delays: Sequence[Delay
         return None
     reason = f"the provider wants no attempt before {times.rfc3339(not_before)}"
     return Again(covering(delays, left), attempts, reason, exact=True, not_before=not_before)
+
+
+def held_up(attempts: int, not_before: datetime | None, delays: Sequence[Delay]) -> Again | None:
+    """Into a queue as it came, because the ledger does not answer; None if there is no such queue."""
+    if not delays:
+        return None
+    reason = "the state store does not answer"
+    return Again(covering(delays, HELD_UP_SECONDS), attempts, reason, not_before=not_before)
 
 
 def refusal(reason: Reason, details: Sequence[Problem], attempts: int, outcome: Outcome | None = None) -> Result:

@@ -29,7 +29,7 @@ from gateway.telemetry import logs
 from gateway.telemetry.metrics import Metrics
 
 from . import letters, retry
-from .once import Claim, Once
+from .once import Claim, HeldUp, Once
 from .outbox import Outbox
 from .outcome import Outcome
 from .retry import Again
@@ -91,36 +91,36 @@ class Submitter:
             async with self._once.claim(
                 self._account.name,
                 command.id,
-                replay,
+                replay=replay,
+                replay_of=letters.replay_of(delivery),
                 attempt=letters.attempts(delivery) + 1,
-                post_within=self._timeout,
+                within=self._timeout,
             ) as claim:
-                await self._handle_once(delivery, command, claim, replay)
+                await self._handle_once(delivery, command, claim)
         await delivery.ack()
 
-    async def _handle_once(self, delivery: Delivery, command: Command, claim: Claim, replay: str | None) -> None:
+    async def _handle_once(self, delivery: Delivery, command: Command, claim: Claim) -> None:
         """Send a command unless that was done; then repeat its outcome."""
-        while True:
-            known = await claim.known()
-            if isinstance(known, ledger.Outcome):
-                await claim.renew(known.event)
-                await self._outbox.repeated(delivery, outcomes.load(known.event))
+        done = False
+        while not done:
+            async with self._once.not_sending():
+                ready = await self._ready(delivery, command, claim)
+            if isinstance(ready, ledger.Outcome):
+                await self._outbox.repeated(delivery, outcomes.load(ready.event))
                 return
-            if known is not None:
-                step: Step | None = Step(known, self._conclude(LEFT, known.attempt))
-            else:
-                step = await self._attempt(delivery, command, claim)
-            if step is not None and await self._take(step, delivery, command, claim, replay):
-                return
+            if isinstance(ready, HttpRequest):
+                ready = Step(claim.mark, await self._send(ready, command, letters.attempts(delivery) + 1))
+            done = await self._take(ready, delivery, command, claim)
 
-    async def _take(self, step: Step, delivery: Delivery, command: Command, claim: Claim, replay: str | None) -> bool:
+    async def _take(self, step: Step, delivery: Delivery, command: Command, claim: Claim) -> bool:
         """Carry out what follows; False where the ledger knows better by now."""
         if isinstance(step.result, Again):
             if step.mark:
                 await claim.forget(step.mark)
             await self._outbox.later(delivery, command.id, step.result)
             return True
-        event = outcomes.event(command, self._account, step.result, replay)
+        sent_by = step.mark or claim.mark  # of a mark that was left it is the other's outcome
+        event = outcomes.event(command, self._account, step.result, sent_by.replay)
         if step.mark:
             stands = await claim.finish(step.mark, event.model_dump_json().encode())
             if stands is None:
@@ -129,33 +129,44 @@ class Submitter:
         await self._outbox.ended(delivery, event)
         return True
 
-    async def _attempt(self, delivery: Delivery, command: Command, claim: Claim) -> Step | None:
-        """One attempt and what follows from it; None where another has begun it, or the ledger does not answer."""
+    async def _ready(self, delivery: Delivery, command: Command, claim: Claim) -> ledger.Outcome | Step | HttpRequest:
+        """All that comes before a POST: the request, if it is marked as being sent; else what is told in its place."""
         attempts = letters.attempts(delivery)
-        ready = await self._prepare(delivery, command, attempts)
-        if isinstance(ready, HttpRequest):
-            await self._pace.turn()
-            await self._expect_reports()
-            ready = _expired(command, attempts) or ready  # a turn may be long in coming
-        if isinstance(ready, Again) or (isinstance(ready, Result) and not attempts):
-            return Step(None, ready)  # the provider was not asked: nothing need be remembered
-        if not await claim.begin():
-            return None
-        if isinstance(ready, Result):
-            return Step(claim.mark, ready)
-        outcome = await self._post(ready)
+        while True:
+            try:
+                known = await claim.known()
+                if isinstance(known, ledger.Outcome):
+                    return known
+                if known is not None:
+                    return Step(known, self._conclude(LEFT, known.attempt))
+                ready = await self._prepare(delivery, command, attempts)
+                if isinstance(ready, HttpRequest):
+                    await self._pace.turn()
+                    await self._expect_reports()
+                    ready = _expired(command, attempts) or ready  # a turn may be long in coming
+                if isinstance(ready, HttpRequest) or (isinstance(ready, Result) and attempts):
+                    if await claim.begin():
+                        return ready if isinstance(ready, HttpRequest) else Step(claim.mark, ready)
+                elif await claim.known() is None:  # still: another may have begun it meanwhile
+                    return Step(None, ready)  # the provider was not asked: nothing need be remembered
+            except HeldUp:
+                put_off = retry.held_up(attempts, letters.not_before(delivery), self._delays)
+                if put_off:
+                    return Step(None, put_off)
+
+    async def _send(self, request: HttpRequest, command: Command, attempt: int) -> Result | Again:
+        """The POST number `attempt`, and what follows from it."""
+        outcome = await self._post(request)
         if outcome.too_fast:
             await self._pace.slow_down(min(outcome.retry_after or LEAST_SLOW_DOWN, MOST_SLOW_DOWN))
         if outcome.kind == "accepted" and outcome.message_id and command.operation == "submit":
             await self._remember(command, outcome.message_id)
-        return Step(claim.mark, self._conclude(outcome, attempts + 1))
+        return self._conclude(outcome, attempt)
 
     async def _prepare(self, delivery: Delivery, command: Command, attempts: int) -> HttpRequest | Result | Again:
         """The request, if it is to be sent now."""
-        early_or_late = _expired(command, attempts) or retry.too_early(
-            letters.not_before(delivery), attempts, self._delays
-        )
-        if early_or_late is not None:
+        too_early = retry.too_early(letters.not_before(delivery), attempts, self._delays)
+        if early_or_late := _expired(command, attempts) or too_early:
             return early_or_late
         try:
             return outbound.build(command, self._account, await self._contents(command))

@@ -11,6 +11,7 @@ REPLY_TO: Final = "mm7-reply-to"  # the reply_to property, which would be lost o
 NOT_BEFORE: Final = "mm7-not-before"  # RFC 3339: the provider wants no attempt before it (its Retry-After)
 HISTORY: Final = "mm7-history"  # the attempts so far, as a JSON list: at, outcome, status_code, reason
 REPLAY: Final = "mm7-replay"  # one for each letter that `mm7 dead replay` sends again: with it a known id goes out once
+REPLAY_OF: Final = "mm7-replay-of"  # the outcome that it is to undo, by its event's id: any other is repeated, not sent
 REPLAYS: Final = "mm7-replays"  # how often it was replayed
 
 # Of a dead letter:

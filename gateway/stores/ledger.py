@@ -2,8 +2,9 @@
 
 Strategy: a command is marked before its POST and its outcome written over that mark, both by compare-and-set. So of two
 workers that have the same command one sends; and of two that each know an outcome (the sender, and another that took
-it for dead) one has the say: the event that stands is the one to publish. A worker that is alive says so every few
-seconds, so that a mark of one that was killed is told from a POST that takes long.
+it for dead) one has the say: the event that stands is the one to publish. A replay is marked over the outcome that it
+is to undo and over no other: whatever else has become of the command stands in its way. A worker that is alive says so
+every few seconds, so that a mark of one that was killed is told from a POST that takes long.
 """
 
 import secrets
@@ -20,11 +21,16 @@ _SENDING, _OUTCOME = b"S", b"E"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sending:
-    """The mark of a command whose POST is under way, or was when its worker ended."""
+    """The mark of a command whose POST is under way, or was when its worker ended.
+
+    Of a replay: its token, and the outcome `before` it, as JSON, which stands again if nothing was sent.
+    """
 
     worker: str
     attempt: int
     began: str
+    replay: str | None = None
+    before: str | None = None
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
 
@@ -47,50 +53,38 @@ class Ledger:
         """What is known of a command."""
         return _read(await self._state.get(_key(account, command_id), within=self._within))
 
-    async def begin(self, account: str, command_id: str, mark: Sending) -> Sending | Outcome | None:
-        """Mark a command as being sent; None if it may be, else what is known of it. May be repeated with one mark."""
-        value = _SENDING + orjson.dumps(asdict(mark))
-        stands = await self._state.add(_key(account, command_id), value, self._ttl_seconds, within=self._within)
-        return _read(stands)
+    async def begin(self, account: str, command_id: str, mark: Sending) -> bool:
+        """Mark a command as being sent; whether it may be. May be repeated with one mark."""
+        key, value = _key(account, command_id), _value(mark)
+        return await self._state.swap(key, _before(mark), value, self._ttl_seconds, within=self._within) == value
 
     async def finish(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes:
         """Write the outcome over one's own mark; the event that stands, to be published."""
         key, value = _key(account, command_id), _OUTCOME + event
-        expected: bytes | None = _SENDING + orjson.dumps(asdict(mark))
+        expected: bytes | None = _value(mark)
         while True:
             stands = await self._state.swap(key, expected, value, self._ttl_seconds, within=self._within)
-            match _read(stands):
-                case Outcome(event=standing):
-                    return standing
-                case None:  # the store has forgotten the mark
-                    expected = None
-                case Sending():  # forgotten, and sent again by another: what became of ours is what we know
-                    return event
+            if stands not in (None, _before(mark)):
+                known = _read(stands)
+                # A mark: ours was forgotten, and it is sent again by another. What became of ours is what we know.
+                return known.event if isinstance(known, Outcome) else event
+            expected = stands  # the store has forgotten the mark
 
     async def inherit(self, account: str, command_id: str, mark: Sending, event: bytes) -> bytes | None:
         """Write the outcome over a mark that was left; the event that stands, None where the mark is gone by now."""
-        expected = _SENDING + orjson.dumps(asdict(mark))
+        key = _key(account, command_id)
         stands = _read(
-            await self._state.swap(
-                _key(account, command_id), expected, _OUTCOME + event, self._ttl_seconds, within=self._within
-            )
+            await self._state.swap(key, _value(mark), _OUTCOME + event, self._ttl_seconds, within=self._within)
         )
         return stands.event if isinstance(stands, Outcome) else None
 
     async def forget(self, account: str, command_id: str, mark: Sending) -> None:
-        """Take one's mark away: the command was not sent, and may be."""
-        value = _SENDING + orjson.dumps(asdict(mark))
-        await self._state.delete(_key(account, command_id), expected=value, within=self._within)
-
-    async def renew(self, account: str, command_id: str, event: bytes) -> None:
-        """Put a newer outcome over an older one; a command that is being sent is left alone."""
-        key, value = _key(account, command_id), _OUTCOME + event
-        expected = await self._state.get(key, within=self._within)
-        while not isinstance(_read(expected), Sending):
-            stands = await self._state.swap(key, expected, value, self._ttl_seconds, within=self._within)
-            if stands == value:
-                return
-            expected = stands
+        """Take a mark away: the command was not sent, and may be. What was before it stands again."""
+        key, before = _key(account, command_id), _before(mark)
+        if before is None:
+            await self._state.delete(key, expected=_value(mark), within=self._within)
+        else:
+            await self._state.swap(key, _value(mark), before, self._ttl_seconds, within=self._within)
 
     async def beat(self, worker: str) -> None:
         """Say that a worker is alive; every BEAT_EVERY seconds."""
@@ -107,6 +101,14 @@ class Ledger:
 
 def _key(account: str, command_id: str) -> str:
     return f"command:{account}:{command_id}"
+
+
+def _value(mark: Sending) -> bytes:
+    return _SENDING + orjson.dumps(asdict(mark))
+
+
+def _before(mark: Sending) -> bytes | None:
+    return None if mark.before is None else _OUTCOME + mark.before.encode()
 
 
 def _read(value: bytes | None) -> Sending | Outcome | None:

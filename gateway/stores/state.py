@@ -85,6 +85,10 @@ class State(ABC):
         if await self.get(key) is None:
             raise StateUnavailable("a value that was just written is not there")
 
+    async def cautions(self) -> list[str]:
+        """How the server is configured to lose values, each with what to write; as far as it tells."""
+        return []
+
 
 def next_turn(due: float, written: float, now: float, interval: float, pause: float) -> tuple[float, float]:
     """When the turn after this one is due, and how long to wait for this one.

@@ -7,7 +7,7 @@ connection that was lost is retried once. Turns are timed by the server's clock:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -150,6 +150,14 @@ class RedisState(State):
         wait = await self._script(_PACE, f"turns:{name}", *microseconds, within=within)
         return int(wait or 0) / 1_000_000
 
+    async def cautions(self) -> list[str]:
+        """See State."""
+        try:
+            told = cast("Mapping[str, object]", await self._call(self._client.info, WITHIN))
+        except StateUnavailable:  # it may be forbidden
+            return []
+        return cautions_in(told)
+
     async def close(self) -> None:
         """See State."""
         if self._running:
@@ -157,6 +165,17 @@ class RedisState(State):
         closing = asyncio.ensure_future(_of(self._client.aclose))
         closing.add_done_callback(self._ended)
         await asyncio.wait({closing}, timeout=SOCKET_WITHIN)
+
+
+def cautions_in(told: Mapping[str, object]) -> list[str]:
+    """What stands in a Redis's INFO against keeping what was sent."""
+    found = []
+    policy = told.get("maxmemory_policy", "noeviction")
+    if told.get("maxmemory", 0) and policy != "noeviction":
+        found.append(f"when its memory is full it forgets what was sent ({policy}): set maxmemory-policy noeviction")
+    if not told.get("aof_enabled", 1):
+        found.append("a restart forgets what was sent: set appendonly yes and appendfsync always")
+    return found
 
 
 async def _of(command: Callable[[], Awaitable[T]]) -> T:

@@ -93,11 +93,12 @@ async def _state(settings: Settings) -> Line:
     place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     try:
         await state.check()
+        cautions = await state.cautions()
     except StateUnavailable as error:
         return Line("state", False, f"{place}: {error}")
     finally:
         await state.close()
-    return Line("state", True, place)
+    return Line("state", True, "; ".join((place, *cautions)))
 
 
 async def _provider(account: Account) -> Line:

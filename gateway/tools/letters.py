@@ -3,7 +3,8 @@
 Strategy: a letter of the worker's says everything in headers of ours. One that the broker has put there itself, past
 the delivery limit, or anybody else, has none: it is read as far as it goes, and nobody knows whether its command was
 sent. The key of a letter is what makes it the same one when it is met twice. So it is also the token of its replay: a
-replay that a crash repeats carries the same token, and the worker drops the second.
+replay that a crash repeats carries the same token, and the worker drops the second. And it carries the outcome of its
+letter: where the command has come to another one since, the worker repeats that and sends nothing.
 """
 
 import hashlib
@@ -114,6 +115,8 @@ def replayed(letter: Letter, delivery: Delivery) -> Outgoing:
     }
     if letter.command_id:  # the AMQP message_id is made anew with every publish
         kept[headers.COMMAND_ID] = letter.command_id
+    if letter.event_id:  # without one: of a replay that the broker gave up it is still what that one was to undo
+        kept[headers.REPLAY_OF] = letter.event_id
     if delivery.reply_to:
         kept[headers.REPLY_TO] = delivery.reply_to
     return Outgoing(

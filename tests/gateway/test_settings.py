@@ -236,6 +236,21 @@ def test_the_worker_needs_an_account_that_can_send(problems, load) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("state_url = 'memory://'", "MM7_STATE_URL: what was sent would be forgotten"),
+        ("commands_kept = 3599", "MM7_COMMANDS_KEPT = 3599: input should be greater than or equal to 3600"),
+        ("commands_kept = 7199", "accounts: a command that waits 3600 s for its answer would be forgotten"),
+    ],
+)
+def test_the_worker_refuses_to_forget_what_it_has_sent(problems, load, setting: str, said: str) -> None:
+    account = ACCOUNT + "[accounts.sinch-us.outbound]\nurl = 'http://x'\ntimeout = 3600"
+    found = problems(f"{setting}\n{account}", WorkerSettings)
+    assert any(problem.replace("MM7_ACCOUNTS", "accounts").startswith(said) for problem in found), found
+    assert load(f"commands_kept = 7200\n{account}", WorkerSettings)
+
+
 def test_a_variable_that_begins_like_a_setting_and_is_none_is_named(monkeypatch) -> None:
     monkeypatch.setenv("MM7_HTPP_PORT", "80")
     monkeypatch.setenv("MM7_ACCOUNTS__SINCH__PROFILE", "sinch")

@@ -116,7 +116,9 @@ async def test_a_bad_command_is_refused_with_every_problem_by_its_path(broker, a
 
 
 @pytest.mark.parametrize(
-    "answer", [hang_up(), late(5), page(504), Answer(body="html", http=200)], ids=["hang_up", "late", "504", "html"]
+    "answer",
+    [hang_up(), late(5), page(502), page(504), Answer(body="html", http=200)],
+    ids=["hang_up", "late", "502", "504", "html"],
 )
 async def test_an_unknown_outcome_is_told_and_never_sent_again(broker, account, provider, events, command, answer):
     provider.script(answer)
@@ -205,11 +207,11 @@ async def test_a_command_is_sent_once_more_where_it_is_replayed_on_purpose(broke
     provider.script(refuse(2002, "no such number"))
     given = command()
     await broker.command(account.name, given)
-    await events.event("mt.refused")
+    letter = await events.event("mt.refused")
     await broker.command(account.name, given)
     await events.event("mt.refused")
     for _ in range(2):
-        await broker.command(account.name, given, headers={"mm7-replay": "token-1"})
+        await broker.command(account.name, given, headers={"mm7-replay": "token-1", "mm7-replay-of": letter["id"]})
         await events.event("mt.accepted")
     await broker.command(account.name, given)
     await events.event("mt.accepted")

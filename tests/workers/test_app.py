@@ -193,6 +193,25 @@ async def test_at_sigterm_the_work_at_hand_is_finished_and_acknowledged(
     assert await place.observer.count(place.mt) == 1  # the next worker's
 
 
+async def test_at_sigterm_a_command_that_waits_for_its_turn_is_left_to_the_next_worker(
+    place: Place, provider: Provider, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    waits = asyncio.Event()
+
+    async def turn(_: object) -> None:
+        waits.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(app.Pace, "turn", turn)
+    await place.send()
+    await asyncio.wait_for(waits.wait(), WITHIN)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await asyncio.wait_for(place.worker, 5)  # the grace is 35 s
+    await until(lambda: place.observer.count(place.mt))
+    assert provider.bodies == []
+    assert "handler.crashed" not in "".join(capsys.readouterr())
+
+
 async def test_at_the_end_of_its_patience_a_worker_leaves_the_rest_to_the_broker(
     place: Place, provider: Provider, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:

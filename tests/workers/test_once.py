@@ -8,8 +8,8 @@ import pytest
 
 from gateway.stores.correlation import Origin
 from gateway.stores.ledger import Outcome, Sending
-from gateway.stores.state import open_state
-from workers import once
+from gateway.stores.state import StateUnavailable, open_state
+from workers import once, pulse
 
 KEY = ("sinch-us", "order-1")
 GHOST = Sending(worker="ghost", attempt=2, began="2026-01-01T00:00:00.000Z")
@@ -330,6 +330,16 @@ async def test_what_was_never_sent_may_be_mended_and_sent_under_its_id(desk) -> 
     assert len(desk.provider.posts) == 1
 
 
+async def test_what_expires_before_its_turn_while_another_sends_it_has_the_outcome_of_that(make_desk) -> None:
+    desk = make_desk(rate=2)
+    other = make_desk(rate=2, beside=desk)
+    await desk.pace.turn()
+    late = (datetime.now(UTC) + timedelta(seconds=0.75)).isoformat().replace("+00:00", "Z")
+    await asyncio.gather(desk.handle({"not_after": late}), other.handle({"not_after": late}, redelivered=True))
+    one, two = desk.broker.to("mm7.events")
+    assert (one.type, one.body) == ("mt.accepted", two.body)
+
+
 async def test_what_expired_after_an_attempt_is_not_sent_under_its_id(desk) -> None:
     await desk.handle({"not_after": "2020-01-01T00:00:00Z"}, headers={"mm7-attempts": 1})
     await desk.handle()
@@ -338,52 +348,147 @@ async def test_what_expired_after_an_attempt_is_not_sent_under_its_id(desk) -> N
     assert desk.provider.posts == []
 
 
+async def test_a_command_that_waits_for_the_ledger_for_long_goes_to_a_wait_queue_as_it_came(desk, monkeypatch) -> None:
+    monkeypatch.setattr(once, "HOLD_SECONDS", 0.01)
+    desk.state.down = True
+    soon = "2026-11-22T00:00:00.000Z"
+    await desk.handle(headers={"mm7-attempts": 1, "mm7-not-before": soon})
+    assert desk.steps == ["mm7.wait.60s", "ack"]
+    (letter,) = desk.broker.sent
+    assert (letter.headers["mm7-attempts"], letter.headers["mm7-not-before"]) == (1, soon)
+    assert "mm7-history" not in letter.headers
+
+
+@pytest.mark.parametrize("why", ["it may be marked", "no wait queue"])
+async def test_a_command_that_cannot_be_put_off_goes_on_waiting_for_the_ledger(
+    make_desk, monkeypatch, eventually, why: str
+) -> None:
+    monkeypatch.setattr(once, "HOLD_SECONDS", 0.01)
+    desk = make_desk(delays="10s" if why == "it may be marked" else "")
+    desk.state.loses = desk.state.holds = ["swap command"]
+    handling = asyncio.create_task(desk.handle())
+    await eventually(lambda: "swap command" in desk.state.calls)
+    desk.state.down = True
+    desk.state.gate.set()
+    await asyncio.sleep(0.1)
+    assert desk.steps == []
+    desk.state.down = False
+    await handling
+    assert desk.steps == ["POST", "mm7.events", "ack"]
+
+
+async def test_a_ledger_that_can_be_read_and_not_written_holds_a_command_no_longer(desk, monkeypatch) -> None:
+    async def put(*_: object, **__: object) -> None:
+        raise StateUnavailable("full")
+
+    monkeypatch.setattr(once, "HOLD_SECONDS", 0.01)
+    desk.state.put = put
+    await desk.handle()
+    assert desk.steps == ["mm7.wait.60s", "ack"]
+
+
+async def test_a_mark_that_was_seen_not_to_stand_keeps_no_command_from_being_put_off(desk, monkeypatch) -> None:
+    async def turn() -> None:
+        desk.state.down = "swap command" in desk.state.calls  # from the second turn on
+
+    monkeypatch.setattr(once, "HOLD_SECONDS", 0.01)
+    monkeypatch.setattr(pulse, "FRESH_SECONDS", -1)
+    desk.pace.turn = turn
+    desk.state.fails = ["swap command"]
+    await desk.handle()
+    assert desk.steps == ["mm7.wait.60s", "ack"]
+
+
+class TestDraining:
+    """A worker that is to end."""
+
+    @pytest.mark.parametrize("waits_for", ["turn", "ledger", "another", "mark"])
+    async def test_begins_no_post_and_leaves_what_waits_to_others(self, make_desk, eventually, waits_for: str) -> None:
+        desk = make_desk(rate=1)
+        if waits_for == "turn":
+            await desk.pace.turn()
+        elif waits_for == "ledger":
+            desk.state.down = True
+        elif waits_for == "another":
+            await desk.ledger.beat("w2")
+            await desk.ledger.begin(*KEY, Sending(worker="w2", attempt=1, began="now"))
+        else:
+            desk.state.holds = ["swap command"]
+        handling = asyncio.create_task(desk.handle())
+        await eventually(lambda: waits_for != "mark" or "swap command" in desk.state.calls)
+        await settle()
+        desk.submitter._once.drain()
+        await asyncio.wait({handling}, timeout=1)
+        assert handling.cancelled()
+        assert handling.cancelling(), "or the consumer takes it for a crash"
+        assert desk.steps == []
+        known = await desk.state._store.get("command:sinch-us:order-1")
+        assert (known is None) is (waits_for != "another")
+
+    async def test_sends_nothing_that_comes_after_it(self, desk) -> None:
+        desk.submitter._once.drain()
+        handling = asyncio.create_task(desk.handle())
+        await asyncio.wait({handling}, timeout=1)
+        assert handling.cancelled()
+        assert handling.cancelling()
+        assert desk.steps == []
+
+    async def test_finishes_what_it_has_begun(self, desk, eventually, failing) -> None:
+        desk.provider.gate.clear()
+        desk.broker.failures = [failing]
+        handling = asyncio.create_task(desk.handle())
+        await eventually(lambda: desk.provider.posts)
+        desk.submitter._once.drain()
+        await settle()
+        desk.provider.gate.set()
+        await handling
+        assert desk.steps == ["POST", "mm7.events", "ack"]
+
+
+def replay_of(event, token: str = "token-1") -> dict[str, str]:
+    """The headers of a replay of the letter that an event had."""
+    return {"mm7-replay": token, "mm7-replay-of": event.id}
+
+
 class TestReplay:
     """A command that somebody sends once more on purpose."""
 
     async def test_is_sent_once_and_its_outcome_is_the_newest_of_the_command(self, desk, outcome_of) -> None:
         desk.provider.outcomes = [outcome_of("unknown"), outcome_of("unknown"), outcome_of("accepted", message_id="m")]
         await desk.handle()
-        for token in ("token-1", "token-1", "token-2", "token-1"):
-            await desk.handle(headers={"mm7-replay": token})
-        await desk.handle()
+        one = replay_of(desk.broker.events[0], "token-1")
+        await desk.handle(headers=one)
+        two = replay_of(desk.broker.events[1], "token-2")
+        for headers in (one, two, one, two, {}):
+            await desk.handle(headers=headers)
         assert len(desk.provider.posts) == 3
-        first, replay, again, second, replay_again, plain = (message.body for message in desk.broker.to("mm7.events"))
-        assert replay == again == replay_again
-        assert len({first, replay, second}) == 3
-        assert plain == replay_again, "what was told last"
-        ids = [event.id for event in desk.broker.events]
-        assert len(set(ids)) == 3, "a second unknown outcome is another event"
+        first, second, again, *rest = (message.body for message in desk.broker.to("mm7.events"))
+        assert again == second
+        assert len({first, second, *rest}) == 3, "a second unknown outcome is another event; the last is repeated"
+        assert desk.broker.events[-1].type == "mt.accepted"
 
     async def test_outcome_is_repeated_for_a_later_duplicate_of_the_command(self, desk, outcome_of) -> None:
         desk.provider.outcomes = [outcome_of("refused"), outcome_of("accepted")]
         await desk.handle()
-        await desk.handle(headers={"mm7-replay": "token-1"})
+        await desk.handle(headers=replay_of(desk.broker.events[0]))
         await desk.handle()
         assert [event.type for event in desk.broker.events] == ["mt.refused", "mt.accepted", "mt.accepted"]
 
-    async def test_outcome_is_the_commands_although_the_worker_ended_before_it_was_written_there(
-        self, make_desk, outcome_of
-    ) -> None:
-        desk, other = make_desk(), make_desk()
-        await other.handle(headers={"mm7-replay": "token-1"})
-        (event,) = other.broker.events
-        recorded = await other.ledger.look(*KEY)
-        await desk.ledger.finish("sinch-us", "order-1\x1ftoken-1", GHOST, recorded.event)
-        await desk.handle(headers={"mm7-replay": "token-1"})
+    async def test_keeps_what_it_is_through_the_wait_queues(self, desk, outcome_of) -> None:
+        desk.provider.outcomes = [outcome_of("unknown"), outcome_of("later"), outcome_of("accepted")]
         await desk.handle()
-        assert [each.id for each in desk.broker.events] == [event.id] * 2
-        assert desk.provider.posts == []
-
-    async def test_keeps_its_token_through_the_wait_queues(self, desk, outcome_of) -> None:
-        desk.provider.outcomes = [outcome_of("later"), outcome_of("accepted")]
+        headers = replay_of(desk.broker.events[0])
         huge = {f"h{number}": "x" * 1000 for number in range(100)}
-        await desk.handle(headers=huge | {"mm7-replay": "token-1", "mm7-replays": 1})
+        await desk.handle(headers=huge | headers | {"mm7-replays": 1})
         (letter,) = desk.broker.to("mm7.wait.10s")
-        assert (letter.headers["mm7-replay"], letter.headers["mm7-replays"]) == ("token-1", 1)
+        assert headers.items() <= letter.headers.items()
+        assert letter.headers["mm7-replays"] == 1
+        await desk.handle()
+        assert desk.broker.events[1].type == "mt.unknown", "what was before it stands while it waits"
         await desk.handle(headers=letter.headers)
-        await desk.handle(headers={"mm7-replay": "token-1"})
-        assert len(desk.provider.posts) == 2
+        await desk.handle(headers=headers)
+        assert len(desk.provider.posts) == 3
+        assert desk.broker.events[-1].type == "mt.accepted"
 
     async def test_of_a_bad_command_is_refused_with_another_event(self, desk) -> None:
         await desk.handle(b"no json", message_id="a")
@@ -391,20 +496,77 @@ class TestReplay:
         one, two = desk.broker.events
         assert one.id != two.id
 
-    async def test_does_not_disturb_a_command_that_is_being_sent(self, desk, eventually) -> None:
+    async def test_of_a_command_that_was_never_remembered_is_sent(self, desk) -> None:
+        await desk.handle({"priority": "urgent"})
+        await desk.handle(headers=replay_of(desk.broker.events[0]))
+        assert [event.type for event in desk.broker.events] == ["mt.refused", "mt.accepted"]
+
+    async def test_waits_for_the_command_that_is_being_sent_and_repeats_its_outcome(self, desk, eventually) -> None:
+        await desk.handle({"not_after": "2020-01-01T00:00:00Z"})
         desk.provider.gate.clear()
         plain = asyncio.create_task(desk.handle())
         await eventually(lambda: desk.provider.posts)
-        replay = asyncio.create_task(desk.handle(headers={"mm7-replay": "token-1"}))
-        await eventually(lambda: len(desk.provider.posts) == 2)
+        replay = asyncio.create_task(desk.handle(headers=replay_of(desk.broker.events[0])))
+        await settle()
         desk.provider.gate.set()
         await asyncio.gather(plain, replay)
-        assert len(desk.broker.events) == 2
+        assert len(desk.provider.posts) == 1
+        assert [event.type for event in desk.broker.events] == ["mt.refused", "mt.accepted", "mt.accepted"]
 
+    @pytest.mark.parametrize("kind", ["accepted", "unknown", "refused"])
+    async def test_of_a_letter_from_before_the_last_outcome_repeats_that_and_sends_nothing(
+        self, desk, outcome_of, kind: str
+    ) -> None:
+        desk.provider.outcomes = [outcome_of(kind, message_id="m")]
+        await desk.handle({"not_after": "2020-01-01T00:00:00Z"})
+        await desk.handle()
+        await desk.handle(headers=replay_of(desk.broker.events[0]))
+        assert len(desk.provider.posts) == 1
+        _, first, again = (message.body for message in desk.broker.to("mm7.events"))
+        assert first == again
 
-async def test_a_replay_of_a_command_that_was_accepted_since_is_not_sent(desk) -> None:
-    await desk.handle()
-    await desk.handle(headers={"mm7-replay": "of a letter from before"})
-    assert len(desk.provider.posts) == 1
-    first, again = (message.body for message in desk.broker.to("mm7.events"))
-    assert first == again
+    @pytest.mark.parametrize("headers", [{}, {"mm7-replay-of": "another"}])
+    async def test_of_a_letter_that_the_broker_wrote_repeats_what_has_become_of_it(
+        self, desk, outcome_of, headers: dict
+    ) -> None:
+        desk.provider.outcomes = [outcome_of("unknown")]
+        await desk.handle()
+        await desk.handle(headers={"mm7-replay": "token-1", **headers})
+        assert len(desk.provider.posts) == 1
+
+    async def test_of_which_there_are_two_at_once_is_sent_once(self, make_desk, outcome_of, eventually) -> None:
+        desk = make_desk()
+        desk.provider.outcomes = [outcome_of("unknown")]
+        await desk.handle()
+        (first,) = desk.broker.events
+        desk.provider.gate.clear()
+        both = [asyncio.create_task(desk.handle(headers=replay_of(first, token))) for token in ("one", "two")]
+        await eventually(lambda: len(desk.provider.posts) == 2)
+        await settle()
+        desk.provider.gate.set()
+        await asyncio.gather(*both)
+        assert len(desk.provider.posts) == 2
+        assert len({event.id for event in desk.broker.events}) == 2
+
+    @pytest.mark.parametrize("heir", ["replay", "duplicate"])
+    async def test_that_a_dead_worker_was_sending_is_unknown_and_not_sent_again(
+        self, make_desk, outcome_of, eventually, heir: str
+    ) -> None:
+        desk = make_desk()
+        desk.provider.outcomes = [outcome_of("unknown")]
+        await desk.handle()
+        headers = replay_of(desk.broker.events[0])
+        desk.provider.gate.clear()
+        sending = asyncio.create_task(desk.handle(headers=headers))
+        await eventually(lambda: len(desk.provider.posts) == 2)
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        await desk.ledger.leave(desk.pulse.worker)
+        other = make_desk(beside=desk)
+        await other.handle(redelivered=True, headers=headers if heir == "replay" else {})
+        await other.handle(redelivered=True, headers=headers)
+        assert len(desk.provider.posts) == 2
+        first, one, two = desk.broker.events
+        assert one == two
+        assert (one.type, one.id == first.id) == ("mt.unknown", False)

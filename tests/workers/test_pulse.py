@@ -81,3 +81,18 @@ async def test_a_sign_of_life_that_is_old_is_renewed_before_anything_is_begun(de
     monkeypatch.setattr(pulse, "FRESH_SECONDS", -1)
     await beats.ensure()
     assert desk.state.calls.count("put worker") == 2
+
+
+async def test_a_fault_of_ours_does_not_end_the_signs_of_life(desk, beats, monkeypatch, eventually) -> None:
+    monkeypatch.setattr(pulse, "RETRY_EVERY", 0.001)
+    beat, faults = beats._ledger.beat, [RuntimeError("a fault")] * 3
+
+    async def faulty(worker: str) -> None:
+        if faults:
+            raise faults.pop()
+        await beat(worker)
+
+    beats._ledger.beat = faulty
+    async with beats.beating():
+        await eventually(lambda: not beats.reasons())
+        assert await desk.ledger.is_alive(beats.worker)

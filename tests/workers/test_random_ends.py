@@ -1,4 +1,4 @@
-"""Workers that are killed anywhere, a store that fails anywhere, commands delivered twice: the sums always come out."""
+"""Workers killed anywhere, a store that fails anywhere, commands and replays twice: the sums always come out."""
 
 from __future__ import annotations
 
@@ -103,8 +103,10 @@ class Worker:
 class World:
     """Broker, provider and store, and the books."""
 
-    def __init__(self, seed: int, make_desk: Callable[..., Any]) -> None:
+    def __init__(self, seed: int, make_desk: Callable[..., Any], *, replays: bool = False) -> None:
         self.dice, self.over = random.Random(seed), asyncio.Event()
+        self.replays = replays
+        self.replayed: set[str] = set()
         self.killed: list[Worker] = []
         self.make_desk = make_desk
         self.first = make_desk(delays="10s 60s 5m")
@@ -124,6 +126,11 @@ class World:
             self.events.setdefault(identity, []).append(outgoing.body)
         elif outgoing.exchange == "mm7.dead":
             self.dead[identity] += 1
+            if self.replays and identity not in self.replayed:
+                replay = {"mm7-replay": "token", "mm7-replay-of": outgoing.headers["mm7-event-id"]}
+                self.replayed.add(identity)
+                for headers in (replay, replay, {}):
+                    self.deliver(headers, identity)
         else:  # a wait queue: it comes back at once, to anybody
             self.deliver(dict(outgoing.headers), identity)
 
@@ -169,3 +176,16 @@ async def test_each_command_has_one_outcome_and_no_phone_rings_twice(make_desk, 
         told = world.events[identity][0]
         assert perhaps_sent or b'"type":"mt.accepted"' not in told
         assert (b'"type":"mt.accepted"' in told) is not bool(world.dead[identity])
+
+
+@pytest.mark.parametrize("seed", range(25))
+async def test_a_replay_makes_a_phone_ring_once_more_at_most_and_comes_to_one_outcome(make_desk, seed: int) -> None:
+    world = World(seed, make_desk, replays=True)
+    async with asyncio.timeout(20):
+        await world.run()
+    assert world.replayed
+    for identity in (f"order-{number}" for number in range(COMMANDS)):
+        told = set(world.events[identity])
+        perhaps_sent = world.posts[identity, "accepted"] + world.posts[identity, "unknown"]
+        assert len(told) == 1 + (identity in world.replayed), identity
+        assert perhaps_sent <= sum(b'"type":"mt.refused"' not in event for event in told), identity

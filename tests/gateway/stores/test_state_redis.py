@@ -141,3 +141,30 @@ async def test_too_many_at_once_are_refused_at_once(cable, monkeypatch: pytest.M
     async with opened(url) as state:
         results = await asyncio.gather(*(state.get("x") for _ in range(60)), return_exceptions=True)
         assert sum(isinstance(result, StateUnavailable) for result in results) == 10
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({}, ""),
+        ({"maxmemory": 0, "maxmemory_policy": "allkeys-lru", "aof_enabled": 1}, ""),
+        ({"maxmemory": 1, "maxmemory_policy": "noeviction", "aof_enabled": 1}, ""),
+        (
+            {"maxmemory": 1, "maxmemory_policy": "volatile-ttl", "aof_enabled": 1},
+            "(volatile-ttl): set maxmemory-policy",
+        ),
+        ({"maxmemory": 0, "maxmemory_policy": "noeviction", "aof_enabled": 0}, "set appendonly yes"),
+    ],
+)
+def test_a_server_that_is_configured_to_forget_is_cautioned_against(told, said: str) -> None:
+    found = state_redis.cautions_in(told)
+    assert (len(found), said in "".join(found)) == (bool(said), True)
+
+
+async def test_the_server_tells_how_it_is_configured_and_one_that_is_away_nothing(redis_url: str) -> None:
+    state = open_state(redis_url)
+    assert await state.cautions() == state_redis.cautions_in(await state._client.info())
+    await state.close()
+    gone = open_state("redis://127.0.0.1:9/0")
+    assert await gone.cautions() == []
+    await gone.close()

@@ -122,11 +122,12 @@ async def test_a_replay_sends_each_command_as_it_was_and_takes_its_letter_out(de
     done = await desk.mm7("replay", "--reason", "provider_refused", "--yes")
     assert (done.exit_code, done.stdout) == (0, f"2 commands of {desk.account} will be sent again\n2 sent again\n")
     first, second = await desk.sent(2)
-    kept = first.headers.keys() - {"traceparent", headers.REPLAY, "x-delivery-count"}
+    kept = first.headers.keys() - {"traceparent", headers.REPLAY, headers.REPLAY_OF, "x-delivery-count"}
     assert json.loads(first.body) == {"id": "a", "to": ["15553199144"]}
     own = {name: value for name, value in first.headers.items() if name in kept}
     assert own == {"own": "x", headers.COMMAND_ID: "a", headers.REPLY_TO: "answers", headers.REPLAYS: 1}
     assert (second.headers[headers.REPLAYS], second.correlation_id, second.delivery_mode) == (2, "mine", 2)
+    assert (first.headers[headers.REPLAY_OF], second.headers[headers.REPLAY_OF]) == ("event-a", "event-c")
     assert first.headers[headers.REPLAY] != second.headers[headers.REPLAY]
     assert await desk.listed() == ["b"]
 

@@ -67,6 +67,7 @@ def test_the_id_of_a_command_that_no_worker_has_read_is_what_the_worker_would_re
 @pytest.mark.parametrize("value", [None, True, -1, 1.5, b"\xff", [], {}, "x", NOW, 2**63])
 def test_no_header_of_anybodys_is_too_strange(value):
     names = [*headers.OF_DEATH, headers.ATTEMPTS, headers.HISTORY, headers.REPLAYS, headers.REPLAY, headers.COMMAND_ID]
+    names += [headers.REPLAY_OF]
     for death in (value, [value], [{"reason": value, "queue": value, "time": value}]):
         delivery = Delivery(body=b"\x00", headers=dict.fromkeys(names, value) | {"x-death": death, "own": value})
         read = letters.read(delivery, "one")
@@ -167,8 +168,15 @@ def test_a_command_is_sent_again_as_it_was_and_without_what_became_of_it():
     assert (again.content_type, again.type, again.correlation_id) == ("application/x", "t", "c")
     assert again.headers == {
         "own": "x", "n": 1, "traceparent": "00-1", headers.COMMAND_ID: "order-1", headers.REPLY_TO: "answers",
-        headers.REPLAY: read.key, headers.REPLAYS: 2,
+        headers.REPLAY: read.key, headers.REPLAY_OF: "e1", headers.REPLAYS: 2,
     }  # fmt: skip
+
+
+def test_a_replay_that_the_broker_gave_up_is_still_to_undo_what_it_was_to():
+    delivery = Delivery(body=b"{}", headers=BY_BROKER | {headers.REPLAY: "token", headers.REPLAY_OF: "event-1"})
+    again = letters.replayed(letters.read(delivery, "one"), delivery)
+    assert again.headers[headers.REPLAY_OF] == "event-1"
+    assert again.headers[headers.REPLAY] != "token"
 
 
 def test_the_id_that_only_the_message_had_goes_with_the_command():
