@@ -1,6 +1,7 @@
 """The receiver: `mm7-gateway`, or `python -m gateway`."""
 
 import asyncio
+import gc
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -21,6 +22,8 @@ def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any
     logs.configure(settings.log_level, settings.log_format)
     for name in unknown_variables():
         logs.get().warning("settings.unknown_variable", name=name)
+    gc.collect()
+    gc.freeze()  # what is there by now stays: going through it for garbage would hold the event loop up for 25 ms
     try:
         asyncio.run(program(settings))
     except (OSError, ValueError) as error:  # a port that is taken, an address that is none

@@ -70,6 +70,16 @@ Name = Annotated[str, _matching(r"[a-z0-9-]{1,100}", "a name is of a-z, 0-9 and 
 Username = Annotated[str, _matching(r"[^:]+", "a username has no colon (RFC 7617) and is not empty")]
 UrlPath = Annotated[str, _matching(r"/\S*", 'not a path: begin it with / and leave no blanks, as in "/mm7/sinch"')]
 HttpUrl = Annotated[str, _matching(r"https?://[^\s/]\S*", "not a provider's URL: write https://host/path")]
+# `host` is a name, an address, `*.name` or `*`; without `port` the scheme's own is meant, `*` is any.
+FETCH_HOST = (
+    r"(?:(?P<scheme>https?)://)?(?P<host>\*|(?:\*\.)?[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{1,5}|\*))?"
+)
+FetchHost = Annotated[
+    str,
+    _matching(
+        FETCH_HOST, "not a host: write photos.example.net, *.example.net, host:8443, or http://host for plain http"
+    ),
+]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
 Positive = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -113,6 +123,7 @@ class Outbound(_Model):
     timeout: Positive = 30.0
     retry_delays: list[DelayText] = ["10s", "60s", "5m", "30m"]
     on_unknown: Literal["park", "resend"] = "park"
+    image_max_bytes: Annotated[int, Field(ge=1024)] | None = None
 
 
 class Account(_Model):

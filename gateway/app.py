@@ -5,16 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from gateway import admin, broker, server, signals
+from gateway import admin, broker, entries, server, signals
 from gateway.accounts import Account
-from gateway.broker import Connection, Delay, Outgoing, Publisher, Topology, frames
+from gateway.backlog import Backlog
+from gateway.broker import Connection, Delay, Publisher, Topology
+from gateway.entries import Entry
+from gateway.intake import Intake
 from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.settings import Settings
 from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
 from gateway.stores.state import State, open_state
-from gateway.telemetry import logs
+from gateway.telemetry import lag, logs
 from gateway.telemetry.metrics import Metrics
 
 RECEIVER_ADMIN_PORT = 8081
@@ -30,14 +33,14 @@ def delays(account: Account) -> list[Delay]:
     return [Delay.parse(text) for text in account.outbound.retry_delays] if account.outbound else []
 
 
-def spool(settings: Settings) -> Spool[Outgoing] | None:
+def spool(settings: Settings) -> Spool[Entry] | None:
     """The spool of the settings, not opened yet; None where there is none."""
     if not settings.spool_dir:
         return None
     return Spool(
         Path(settings.spool_dir).absolute(),
-        frames.dump,
-        frames.load,
+        entries.dump,
+        entries.load,
         max_bytes=settings.spool_max_bytes,
         max_age_seconds=settings.spool_max_age,
     )
@@ -68,9 +71,9 @@ async def run(settings: Settings) -> None:
         publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
         # One of its own: what the broker closes because of a chunk must not take the callbacks of now along.
         drained = await stack.enter_async_context(Connection(url, "mm7-gateway spool", objects))
-        keeper = Keeper(publisher, events, Publisher(drained))
-        await stack.enter_async_context(keeper.draining())
-        receiver = Receiver(settings, keeper, media, store, metrics)
+        intake, keeper = Intake(settings, media, store, metrics), Keeper(publisher, events)
+        await stack.enter_async_context(keeper.draining(Backlog(intake, Publisher(drained)).publish))
+        receiver = Receiver(settings, intake, keeper, store, metrics)
         admin.watch_broker(metrics, connection)
         admin.watch_spool(metrics, events)
 
@@ -79,10 +82,11 @@ async def run(settings: Settings) -> None:
             stopping = ["draining"] if receiver.draining else []
             if troubles and keeper.reason:
                 return admin.Health(stopping + troubles + [keeper.reason])
-            return admin.Health(stopping, troubles)
+            return admin.Health(stopping, troubles + receiver.troubles)
 
         port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, port, metrics, health))
+        stack.enter_context(lag.watched(metrics))
         port = await stack.enter_async_context(server.serving(receiver, settings))
         log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
         await stop.wait()

@@ -1,22 +1,24 @@
 """An event's way to safety: to the broker, confirmed; else to the spool, synced, and from there to the broker later.
 
 Strategy: what is in the spool goes first, so an account whose events wait there sends new ones behind them. The broker
-has half of the time there is; what it has not confirmed by then goes to the spool, and may be published twice.
+has half of the time there is; what it has not confirmed by then goes to the spool, and may be published twice. Where
+the media store is away the spool takes the callback whole, and it becomes its event when it is its turn.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Literal, Protocol
 
-from gateway.broker import Outgoing, Progress, PublishFailed
+from gateway.broker import Outgoing, PublishFailed
+from gateway.entries import Entry
+from gateway.intake import Callback
+from gateway.stores.drain import Publish
 from gateway.stores.spool import Spool, SpoolUnavailable
 from gateway.telemetry import logs
 
 BROKERS_SHARE = 0.5
-DRAIN_WITHIN = 10.0
 SETTLE_WITHIN = 5.0
 
 Place = Literal["broker", "spool"]
@@ -30,28 +32,16 @@ class Publishes(Protocol):
         """Return when it is confirmed; raise PublishFailed."""
 
 
-class PublishesAll(Protocol):
-    """What the spool needs of it."""
-
-    async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:
-        """Publish in order; how far that got."""
-
-
 class NotKept(Exception):
     """Neither broker nor spool has taken the event. It may still be published."""
 
 
 class Keeper:
-    """Keeps events: `publisher` for those of now, `drain` for those that waited. Without a spool what the broker does
-    not take is not kept.
-    """
+    """Keeps events. Without a spool what the broker does not take is not kept."""
 
-    def __init__(
-        self, publisher: Publishes, spool: Spool[Outgoing] | None = None, drain: PublishesAll | None = None
-    ) -> None:
+    def __init__(self, publisher: Publishes, spool: Spool[Entry] | None = None) -> None:
         self._publisher = publisher
         self._spool = spool
-        self._drain = drain
         self._refused = ""
 
     @property
@@ -74,22 +64,27 @@ class Keeper:
         await self._append(spool, account, message, until)
         return "spool"
 
-    async def _append(self, spool: Spool[Outgoing], account: str, message: Outgoing, until: float) -> None:
+    async def hold(self, account: str, callback: Callback, *, until: float, reason: str) -> None:
+        """Return when the callback itself is safe; `reason` is why it cannot be its event. NotKept."""
+        if self._spool is None:
+            raise NotKept(reason)
+        await self._append(self._spool, account, callback, until)
+
+    async def _append(self, spool: Spool[Entry], account: str, entry: Entry, until: float) -> None:
         try:
-            await spool.append(account, message, within=_left(until))
+            await spool.append(account, entry, within=_left(until))
         except SpoolUnavailable as error:
             self._refused = f"spool: {error}"
             raise NotKept(self._refused) from error
         self._refused = ""
 
     @asynccontextmanager
-    async def draining(self) -> AsyncIterator[None]:
+    async def draining(self, publish: Publish[Entry]) -> AsyncIterator[None]:
         """Publish what the spool holds, as the broker takes it; at the end what is left of it, for some seconds."""
-        if self._spool is None or self._drain is None:
+        if self._spool is None:
             yield
             return
-        publish_all = partial(self._drain.publish_all, within=DRAIN_WITHIN)
-        drain = asyncio.create_task(self._spool.drain(publish_all), name="drain")
+        drain = asyncio.create_task(self._spool.drain(publish), name="drain")
         try:
             yield
             await self._settle(self._spool)
@@ -97,7 +92,7 @@ class Keeper:
             drain.cancel()
             await asyncio.wait({drain})
 
-    async def _settle(self, spool: Spool[Outgoing]) -> None:
+    async def _settle(self, spool: Spool[Entry]) -> None:
         """Give the drain a moment while it gets on: a receiver that is not started again leaves nothing behind."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_WITHIN):

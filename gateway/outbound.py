@@ -40,8 +40,7 @@ def build(command: Command, account: Account, contents: Sequence[bytes]) -> Http
         raise BadCommand([Problem(path="", problem=str(error))]) from error
     limit = account.profile.max_body_bytes
     if limit is not None and len(encoded.body) > limit:
-        text = f"the message has {len(encoded.body)} bytes, {account.profile.title} takes {limit} at most"
-        raise BadCommand([Problem(path="parts", problem=text)])
+        raise BadCommand([_too_large(len(encoded.body), limit, account, contents)])
     assert account.outbound is not None  # to_mm7 has refused an account without one
     parts = urlsplit(account.outbound.url)
     userinfo, _, host = parts.netloc.rpartition("@")
@@ -58,6 +57,15 @@ def build(command: Command, account: Account, contents: Sequence[bytes]) -> Http
     elif userinfo:
         headers["Authorization"] = _basic(unquote(userinfo))
     return HttpRequest(parts._replace(netloc=host).geturl(), headers, encoded.body)
+
+
+def _too_large(size: int, limit: int, account: Account, contents: Sequence[bytes]) -> Problem:
+    """It is the message that is too large; the part to look at first is its largest."""
+    text = f"the message has {size} bytes, {account.profile.title} takes {limit} at most"
+    if not contents:
+        return Problem(path="", problem=text)
+    number = max(range(len(contents)), key=lambda each: len(contents[each]))
+    return Problem(path=f"parts[{number}]", problem=f"{text}; this part, its largest, has {len(contents[number])}")
 
 
 def _basic(pair: str) -> str:

@@ -14,7 +14,7 @@ from gateway.telemetry import logs
 @asynccontextmanager
 async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
     """Listen for callbacks; gives the port. On the way out: no new ones, those under way are answered."""
-    app = web.Application(client_max_size=settings.max_body_bytes)
+    app = web.Application()
     app.router.add_route("*", "/{path:.*}", receiver.receive)
     # 75 s: longer than the proxies before us keep a connection (60), so it is never we who close it first.
     runner = web.AppRunner(

@@ -3,6 +3,7 @@
 Strategy: every problem is reported at once, each with the setting's name, its value and what to do.
 """
 
+import importlib.util
 import math
 import os
 import re
@@ -11,14 +12,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_settings
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-from gateway.accounts import Account, Port, Positive, Secret
-from gateway.contract.commands import path_of
-
-_SECRETS = {"basic", "vaspid", "amqp_url", "state_url"}
-_USERINFO = re.compile(r"//[^/\s]*@")
+from gateway.accounts import Account, FetchHost, Network, Port, Positive, Secret
+from gateway.settings_problems import problem
 
 
 class SettingsError(Exception):
@@ -37,6 +41,14 @@ def _state_default() -> str:
     return f"sqlite:///{Path.cwd()}/.run/state.db"
 
 
+def _listed(value: object) -> object:
+    """A list in one environment variable: `a, b`."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+Listed = (NoDecode, BeforeValidator(_listed))
+
+
 class Settings(BaseSettings):
     """All settings of both programs and of the mm7 tool."""
 
@@ -51,6 +63,9 @@ class Settings(BaseSettings):
     answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")
     body_within: Positive = Field(5.0, description="Seconds for a callback's body to arrive; then 408.")
     max_body_bytes: Annotated[int, Field(ge=1024)] = Field(10 * 1024 * 1024, description="Larger callbacks: 413.")
+    max_bytes_in_flight: Annotated[int, Field(ge=1024)] = Field(
+        128 * 1024 * 1024, description="Bytes of callbacks being read and answered at a time; past it 503."
+    )
     spool_dir: str = Field(
         ".run/spool", description="Where events wait while the broker is away; empty: no spool, callbacks get 503."
     )
@@ -59,8 +74,32 @@ class Settings(BaseSettings):
         3 * 24 * 3600.0, description="Seconds an account's oldest event may wait; past it the account gets 503."
     )
     media_url: str = Field(default_factory=_media_default, description="file://, s3://, gs://, az:// or memory://")
+    media_inline_max_bytes: Annotated[int, Field(ge=0, le=256 * 1024)] = Field(
+        0, description="Parts up to this size stand in the event itself, in base64, instead of in the media store."
+    )
+    media_sign_seconds: Annotated[int, Field(ge=0, le=7 * 24 * 3600)] = Field(
+        0, description="How long a signed link to a part is valid, where the store can sign; 0: no such links."
+    )
+    media_keep: Positive = Field(
+        30 * 24 * 3600.0, description="Seconds an event may refer to its parts: `mm7 media prune` spares these."
+    )
     state_url: Secret = Field(
         default_factory=lambda: SecretStr(_state_default()), description="sqlite:///, redis://, rediss://"
+    )
+    fetch_max_bytes: Annotated[int, Field(ge=1024)] = Field(
+        10 * 1024 * 1024, description="Of a command's part that is fetched by url, and of all of them together."
+    )
+    fetch_within: Positive = Field(20.0, description="Seconds to fetch the parts of a command.")
+    fetch_hosts: Annotated[list[FetchHost], *Listed] = Field(
+        [],
+        description="Where https:// urls may lead: `photos.example.net`, `*.example.net`, `host:8443`, `host:*`, `*`; "
+        "`http://host` allows plain http too. Empty: any public host.",
+    )
+    fetch_networks: Annotated[list[Network], *Listed] = Field(
+        [], description="Private networks that may be fetched from all the same: `10.1.2.0/24`."
+    )
+    fetch_buckets: Annotated[list[str], *Listed] = Field(
+        [], description="Buckets that s3:// urls may name. Empty: none but the media store's own."
     )
     commands_kept: Annotated[float, Field(ge=3600)] = Field(
         7 * 24 * 3600.0,
@@ -138,7 +177,7 @@ class Settings(BaseSettings):
         try:
             return cls(**given)
         except ValidationError as error:
-            raise SettingsError([_problem(dict(e)) for e in error.errors(include_url=False)]) from None
+            raise SettingsError([problem(dict(e)) for e in error.errors(include_url=False)]) from None
         except pydantic_settings.SettingsError as error:
             raise SettingsError([f"MM7_ACCOUNTS: no JSON ({error.__cause__}): mend it, or use a TOML file"]) from None
         except (ValueError, OSError) as error:
@@ -173,6 +212,11 @@ class WorkerSettings(Settings):
     def _sending(cls, value: Mapping[str, Account]) -> Mapping[str, Account]:
         if not any(account.outbound for account in value.values()):
             raise ValueError("no account can send: give one an [accounts.<name>.outbound] with the provider's url")
+        scaling = [name for name, each in value.items() if each.outbound and each.outbound.image_max_bytes]
+        if scaling and importlib.util.find_spec("PIL") is None:
+            raise ValueError(
+                f"image_max_bytes of {', '.join(scaling)} needs Pillow: install mm7-gateway[images], or take it out"
+            )
         return value
 
     @field_validator("accounts", mode="after")
@@ -196,25 +240,3 @@ class WorkerSettings(Settings):
                 "write sqlite:///folder/state.db, redis://host:6379/0 or rediss://…"
             )
         return value
-
-
-def _problem(error: Mapping[str, Any]) -> str:
-    """One line: the setting, its value, what to do."""
-    location = error["loc"]
-    name = path_of(location)
-    if len(location) == 1:
-        name = f"MM7_{location[0]}".upper()
-    value = error["input"]
-    secret = _SECRETS & {str(step) for step in location}
-    if secret or isinstance(value, (Mapping, list)) or error["type"] == "missing":
-        return f"{name}: {_sentence(error)}"
-    return f"{name} = {_USERINFO.sub('//…@', repr(value))}: {_sentence(error)}"
-
-
-def _sentence(error: Mapping[str, Any]) -> str:
-    if error["type"] == "missing":
-        return "missing: add it"
-    if error["type"] == "extra_forbidden":
-        return "no such setting: mend its spelling, or remove it"
-    text = str(error["msg"]).removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]

@@ -101,6 +101,15 @@ def _listens(port: int) -> bool:
 
 
 @pytest.fixture(scope="session")
+def s3_server() -> Iterator[Any]:
+    """A real S3 API, not ours: moto's. `s3_server.env` is how clients find it."""
+    from s3_server import S3Server
+
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def amqp_url(request) -> str:
     """A broker to work with, not to harm."""
     return os.environ.get("MM7_AMQP_URL") or request.getfixturevalue("one_node").url

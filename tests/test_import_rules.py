@@ -22,6 +22,7 @@ KNOWN_TO = {  # a library → the modules that own it
         "gateway.admin",
         "gateway.tools",
         "workers.provider",
+        "workers.fetch",
     ),
     "obstore": ("gateway.stores",),
     "redis": ("gateway.stores",),

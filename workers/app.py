@@ -15,14 +15,17 @@ from gateway.stores.ledger import Ledger
 from gateway.stores.media import MediaStore
 from gateway.stores.pace import Pace
 from gateway.stores.state import State
-from gateway.telemetry import logs
+from gateway.telemetry import lag, logs
 from gateway.telemetry.metrics import Metrics
 
 from . import provider
+from .contents import Contents
+from .fetch import Fetcher
 from .once import Once
 from .outbox import Outbox
 from .outcome import Outcome
 from .pulse import Pulse
+from .rules import Rules
 from .submit import Submitter
 
 WORKER_ADMIN_PORT = 8082
@@ -35,7 +38,7 @@ class Shared:
 
     submit: Callable[..., Awaitable[Outcome]]
     publisher: Publisher
-    media: MediaStore
+    contents: Contents
     state: State
     once: Once
     correlation: Correlation
@@ -58,7 +61,7 @@ async def run(settings: Settings) -> None:
         publishing = await stack.enter_async_context(Connection(url, "mm7-worker publish", objects))
         consuming = await stack.enter_async_context(Connection(url, "mm7-worker consume", objects))
         publisher = Publisher(publishing, observe=metrics.publish_seconds.observe)
-        session = await stack.enter_async_context(provider.make_session())
+        shared = await _share(stack, settings, publisher, state, once, metrics)
         admin.watch_broker(metrics, publishing, consuming)
 
         def health() -> admin.Health:
@@ -68,9 +71,7 @@ async def run(settings: Settings) -> None:
         admin_port = WORKER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, admin_port, metrics, health))
 
-        media, submit = MediaStore(settings.media_url), partial(provider.submit, session)
-        correlation = Correlation(state, ttl_seconds=settings.messages_kept)
-        shared = Shared(submit, publisher, media, state, once, correlation, metrics)
+        stack.enter_context(lag.watched(metrics))
         consumers = [_consumer(consuming, account, shared) for account in accounts]
         for each in consumers:
             await each.start()
@@ -87,6 +88,23 @@ async def run(settings: Settings) -> None:
     log.info("worker.ended")
 
 
+async def _share(
+    stack: AsyncExitStack, settings: Settings, publisher: Publisher, state: State, once: Once, metrics: Metrics
+) -> Shared:
+    session = await stack.enter_async_context(provider.make_session())
+    fetcher = await stack.enter_async_context(Fetcher(Rules.of(settings)))
+    missed = metrics.state_unavailable.labels("fetched").inc
+    return Shared(
+        submit=partial(provider.submit, session),
+        publisher=publisher,
+        contents=Contents(MediaStore(settings.media_url), state, fetcher, unavailable=missed),
+        state=state,
+        once=once,
+        correlation=Correlation(state, ttl_seconds=settings.messages_kept),
+        metrics=metrics,
+    )
+
+
 def _once(settings: Settings, state: State, metrics: Metrics) -> Once:
     ledger = Ledger(state, ttl_seconds=settings.commands_kept)
     unavailable = metrics.state_unavailable.labels("ledger").inc
@@ -101,7 +119,7 @@ def _consumer(connection: Connection, account: Account, shared: Shared) -> Consu
         app.delays(account),
         partial(shared.submit, profile=account.profile, timeout=sending.timeout),
         Outbox(account.name, shared.publisher, shared.metrics),
-        shared.media,
+        partial(shared.contents.of, account=account),
         shared.metrics,
         shared.once,
         shared.correlation,

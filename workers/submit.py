@@ -14,7 +14,7 @@ from gateway import outbound
 from gateway.accounts import Account
 from gateway.broker import Delay, Delivery
 from gateway.broker.message import MAX_BODY_BYTES
-from gateway.contract import attachments, commands, outcomes
+from gateway.contract import commands, outcomes
 from gateway.contract.commands import BadCommand, Command
 from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result
@@ -22,7 +22,7 @@ from gateway.outbound import HttpRequest
 from gateway.stores import ledger
 from gateway.stores.correlation import Correlation, Origin
 from gateway.stores.ledger import Sending
-from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
+from gateway.stores.media import MediaUnavailable
 from gateway.stores.pace import Pace
 from gateway.stores.state import StateUnavailable
 from gateway.telemetry import logs
@@ -51,7 +51,7 @@ class Step:
 
 
 class Submitter:
-    """Brings the commands of one account to their outcomes. `submit` does the POST."""
+    """Brings the commands of one account to their outcomes. `submit` does the POST, `contents` gets the parts."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Submitter:
         delays: list[Delay],
         submit: Callable[[HttpRequest], Awaitable[Outcome]],
         outbox: Outbox,
-        media: MediaStore,
+        contents: Callable[[Command], Awaitable[list[bytes]]],
         metrics: Metrics,
         once: Once,
         correlation: Correlation,
@@ -72,7 +72,7 @@ class Submitter:
         self._timeout = account.outbound.timeout
         self._submit = submit
         self._outbox = outbox
-        self._media = media
+        self._contents = contents
         self._metrics = metrics
         self._once = once
         self._correlation = correlation
@@ -185,23 +185,6 @@ class Submitter:
             return Outcome(kind="unknown", reason=f"failed while it was sent: {type(error).__name__}: {error}")
         finally:
             self._metrics.submit_seconds.labels(self._account.name).observe(clock() - began)
-
-    async def _contents(self, command: Command) -> list[bytes]:
-        """The bytes of every part. Raises BadCommand for what is not there, MediaUnavailable for what may be later."""
-        contents = []
-        problems = []
-        for number, part in enumerate(command.parts):
-            content = attachments.inline_content(part)
-            if content is None:
-                try:
-                    content = await self._media.get(part.url or "")
-                except MediaNotFound as error:
-                    problems.append(Problem(path=f"parts[{number}].url", problem=str(error)))
-                    continue
-            contents.append(content)
-        if problems:
-            raise BadCommand(problems)
-        return contents
 
     def _conclude(self, outcome: Outcome, attempts: int) -> Result | Again:
         return retry.conclude(outcome, attempts, self._delays, resend=self._resend)

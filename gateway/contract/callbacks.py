@@ -1,22 +1,15 @@
-"""Callbacks → events: what a provider has told us, in the users' words. Pure.
-
-Strategy: the event's id is a digest of everything that was read — account, operation, every field, every part — and of
-nothing that changes between two deliveries of the same callback (boundary, HTTP headers, time of receipt). A retry
-gives the same id, two different callbacks never do.
-"""
+"""Callbacks → events: what a provider has told us, in the users' words. Pure."""
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-
-import orjson
 
 from gateway import mm7
 from gateway.profiles import Profile
 
-from . import addresses, parts, times, values
+from . import addresses, identity, parts, slides, times, values
 from .addresses import Address
 from .events import (
     CallbackRefused,
@@ -24,10 +17,10 @@ from .events import (
     DrReceived,
     Event,
     MoReceived,
-    Part,
     RrReceived,
 )
-from .parts import Blob
+from .parts import Blob, Part, Storage
+from .slides import Slide
 
 MAX_SUBJECT_LENGTH = 128  # it becomes a part of the routing key, which AMQP limits to 255 bytes
 
@@ -51,14 +44,17 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """An event, and what has to be stored first."""
+    """An event, and what has to be stored first. `told_apart`: whether a repetition of it can be told from another
+    callback that says the same.
+    """
 
     event: Event
     blobs: tuple[Blob, ...]
+    told_apart: bool
 
 
-def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str]) -> Callback:
-    """The event of a decoded request; `url_of` tells where the store keeps a digest.
+def from_mm7(decoded: mm7.Decoded, receipt: Receipt, storage: Storage) -> Callback:
+    """The event of a decoded request.
 
     Raises mm7.DecodeError 4003 for an operation that is no callback.
     """
@@ -75,7 +71,7 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
             f"{message.operation} is no callback", status=4003, request=request, quirks=decoded.quirks
         )
     quirks = mm7.Quirks(dict.fromkeys(decoded.quirks))
-    pairs = list(parts.read(decoded.parts, quirks, url_of))
+    pairs = list(parts.read(decoded.parts, quirks, storage))
     received_at = times.rfc3339(receipt.received_at)
     common: dict[str, Any] = {
         "account": receipt.account,
@@ -87,25 +83,21 @@ def from_mm7(decoded: mm7.Decoded, receipt: Receipt, url_of: Callable[[str], str
         "received_at": received_at,
         "extensions": dict(message.extensions),
     }
-    data, service, time = build(message, [part for part, _ in pairs], receipt, quirks, common)
+    content = _Content([part for part, _ in pairs], slides.read(decoded.parts, quirks))
+    data, service, time = build(message, content, receipt, quirks, common)
     event = Event.of(
         data,
-        id=_id(receipt.account, message, [part for part, _ in pairs]),
+        id=identity.event_id(receipt.account, message, content.parts),
         subject=service.address if service and len(service.address) <= MAX_SUBJECT_LENGTH else None,
         time=time or received_at,
     )
-    return Callback(event, tuple(blob for _, blob in pairs if blob is not None))
+    return Callback(event, tuple(blob for _, blob in pairs if blob is not None), identity.told_apart(message))
 
 
-def _id(account: str, message: mm7.Message, parts: list[Part]) -> str:
-    if isinstance(message, (mm7.DeliverReq, mm7.SubmitReq)) and message.content:
-        # The Content-ID that href names is, like a boundary, often made anew for each delivery.
-        message = replace(message, content=replace(message.content, href=None))
-    attached = [(part.content_type, part.charset, part.filename, part.sha256) for part in parts]
-    # What is absent does not count, so that an element learnt in a later version changes no id but where it is sent.
-    sent = {f.name: value for f in fields(message) if (value := getattr(message, f.name)) is not None}
-    content = [account, message.operation, sent, attached]
-    return hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+@dataclass(frozen=True, slots=True)
+class _Content:
+    parts: list[Part]
+    slides: list[Slide] | None
 
 
 def _time(raw: str | None, quirks: mm7.Quirks) -> tuple[str | None, str | None]:
@@ -134,7 +126,7 @@ def _same_named(message: mm7.Message, model: type[Data], taken: Mapping[str, Any
 Built = tuple[Data, Address | None, str | None]  # data, the service's own address, the provider's time
 
 
-def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:
+def _mo(message: Any, content: _Content, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:
     if isinstance(message, mm7.SubmitReq):
         quirks.add("submit_as_deliver")
         identification = message.sender_identification or mm7.SenderIdentification()
@@ -149,7 +141,6 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
         common |= {"ua_capabilities": values.ua(message.ua_capabilities)} | values.forwarded(message)
         sender = message.sender
     sent_at, sent_at_raw = _time(message.time_stamp, quirks)
-    plain = [part.text for part in parts if part.content_type == "text/plain" and part.text]
     common |= {
         "sender": values.address(sender),
         "recipients": addresses.recipients(message.recipients),
@@ -159,8 +150,9 @@ def _mo(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
         "sent_at": sent_at,
         "sent_at_raw": sent_at_raw,
         "carrier_id": receipt.carrier_id(),
-        "text": "\n".join(text.strip() for text in plain) or None,
-        "parts": parts,
+        "text": slides.text(content.parts, content.slides),
+        "parts": content.parts,
+        "slides": content.slides,
         "quirks": list(quirks),
     }
     data = MoReceived(**_same_named(message, MoReceived, common), **common)
@@ -189,7 +181,7 @@ def _check_status(message: Any, known: frozenset[str], common: dict[str, Any], q
         common["quirks"] = list(quirks)
 
 
-def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
+def _dr(message: Any, content: _Content, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.date)
     status, final = mm7.delivery_status(message.mm_status)
     _check_status(message, mm7.MM_STATUS, common, quirks)
@@ -199,7 +191,7 @@ def _dr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, c
     return data, data.sender, data.reported_at
 
 
-def _rr(message: Any, parts: list[Part], receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
+def _rr(message: Any, content: _Content, receipt: Receipt, quirks: mm7.Quirks, common: dict[str, Any]) -> Built:  # noqa: ARG001
     _report(message, receipt, quirks, common, message.time_stamp)
     status, final = mm7.read_status(message.mm_status)
     _check_status(message, mm7.READ_MM_STATUS, common, quirks)

@@ -19,7 +19,7 @@ from .events import Problem
 
 MAX_ID_BYTES = 255  # it becomes the outcome's correlation_id, a short string of AMQP
 MAX_ADDRESS_LENGTH = 128  # it becomes a part of the outcome's routing key
-MAX_TEXT_LENGTH = 1000
+MAX_TEXT_LENGTH, MAX_URL_LENGTH = 1000, 8192
 MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 64 * 1024, 32
 MAX_RECIPIENTS, MAX_PARTS = 1000, 100
 MAX_PROBLEMS, MAX_PATH_LENGTH = 100, 200
@@ -127,7 +127,12 @@ class CommandPart(BaseModel):
     content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
     text: str | None = None
     data: Annotated[str, AfterValidator(_base64)] | None = None
-    url: Annotated[str, Field(pattern=r"^[a-z0-9]+://\S+$")] | None = None
+    url: Annotated[str, Field(max_length=MAX_URL_LENGTH, pattern=r"^[a-z0-9]+://\S+$")] | None = Field(
+        None, description="In the media store, or https:// or s3:// as far as the worker's settings allow it."
+    )
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="Of what stands under `url`, in hexadecimal: other content is not sent."
+    )
     filename: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_xml_safe)] | None = None
     content_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+-]{1,120}$")] | None = None
 
@@ -192,7 +197,7 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
 
 
 def _contents(found: Mapping[str, Any]) -> list[Problem]:
-    """Parts whose content is not given exactly once."""
+    """Parts whose content is not given exactly once, and a hash of what is not fetched."""
     parts = found.get("parts")
     problems = []
     for number, part in enumerate(parts[:MAX_PARTS] if isinstance(parts, list) else ()):
@@ -200,6 +205,8 @@ def _contents(found: Mapping[str, Any]) -> list[Problem]:
         if isinstance(part, dict) and len(given) != 1:
             text = f"give exactly one of text, data and url, not {' and '.join(given) or 'none'}"
             problems.append(Problem(path=f"parts[{number}]", problem=text))
+        elif isinstance(part, dict) and part.get("sha256") is not None and given != ["url"]:
+            problems.append(Problem(path=f"parts[{number}].sha256", problem="it goes with url: take it out"))
     return problems
 
 

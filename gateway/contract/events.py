@@ -5,6 +5,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from .addresses import Address, Recipient
+from .parts import Part
+from .slides import Slide
 
 SCHEMA_BASE = "https://mm7-gateway.example/schema/"  # a name, not a download: `mm7 schema events` prints what is there
 
@@ -44,20 +46,6 @@ class UACapabilities(BaseModel):
     time_stamp: str | None
 
 
-class Part(BaseModel):
-    """One attachment: text is inline, everything else is in the media store under `url`."""
-
-    content_type: str
-    charset: str | None
-    filename: str | None
-    content_id: str | None
-    content_location: str | None
-    bytes: int = Field(description="Size of the content, in bytes, transfer encoding removed.")
-    sha256: str = Field(description="Of the content, in hexadecimal.")
-    text: str | None = Field(description="Decoded text of `text/*` up to 64 KiB.")
-    url: str | None = Field(description="Where the content is stored; null where `text` holds all of it.")
-
-
 class Forwarder(BaseModel):
     """Somebody who has forwarded the message."""
 
@@ -91,8 +79,9 @@ class MoReceived(Data):
     sent_at_raw: str | None = Field(description="The TimeStamp as it was sent, where it could not be read.")
     carrier_id: str | None = Field(description="The provider's name for the carrier; leading zeros count.")
     ua_capabilities: UACapabilities | None
-    text: str | None = Field(description="All plain text joined by line breaks.")
+    text: str | None = Field(description="All plain text, in the order of the slides, joined by line breaks.")
     parts: list[Part]
+    slides: list[Slide] | None = Field(description="What is shown together, in order; null where no SMIL says so.")
     mms_relay_server_id: str | None = None
     vaspid: str | None = None
     vasid: str | None = None

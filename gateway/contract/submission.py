@@ -31,8 +31,8 @@ def to_mm7(command: Command, account: Account, contents: Sequence[bytes]) -> Bui
 
     Raises BadCommand where the account, its profile or its release does not allow it.
     """
-    if problems := _problems(command, account):
-        raise BadCommand(problems)
+    if found := problems(command, account):
+        raise BadCommand(found)
     parts = attachments.attach(command, account.profile, contents)
     return _BUILDERS[command.operation](command, account, parts), parts
 
@@ -167,11 +167,13 @@ def _recipients(command: Command, account: Account) -> mm7.Recipients:
     )
 
 
-def _problems(command: Command, account: Account) -> list[Problem]:
+def problems(command: Command, account: Account) -> list[Problem]:
+    """What the account, its profile or its release does not allow, as far as it shows without the parts' contents."""
     if account.outbound is None:
         return [Problem(path="", problem=f"the account {account.name} has no outbound: it cannot send")]
     found = [*_release_problems(command, account), *_sender_problems(command, account)]
     found += attachments.problems(command)
+    found += _part_problems(command, account.profile)
     if command.operation == "submit":
         found += _profile_problems(command, account.profile)
     return found
@@ -197,10 +199,22 @@ def _profile_problems(command: Command, profile: Profile) -> list[Problem]:
         found.append(Problem(path="parts", problem=f"{profile.title} takes no message without parts"))
     elif profile.smil_required and command.smil is None and not attachments.has_smil(command):
         found.append(Problem(path="smil", problem=f"{profile.title} takes no message without SMIL"))
-    if profile.max_parts is not None and len(command.parts) > profile.max_parts:
-        text = f"{profile.title} takes {profile.max_parts} part a message, not {len(command.parts)}"
-        found.append(Problem(path="parts", problem=text))
     found += [Problem(path=p, problem=f"{profile.title} refuses it") for p in profile.refused if _given(command, p)]
+    return found
+
+
+def _part_problems(command: Command, profile: Profile) -> list[Problem]:
+    found = [
+        Problem(
+            path=f"parts[{number}].content_type",
+            problem=f"{profile.title} takes {', '.join(sorted(profile.content_types))}, not {part.content_type}",
+        )
+        for number, part in enumerate(command.parts)
+        if not profile.takes(part.content_type)
+    ]
+    if profile.max_parts is not None and len(command.parts) > profile.max_parts:
+        text = f"{profile.title} takes {profile.max_parts} a message, not {len(command.parts)}"
+        found.append(Problem(path="parts", problem=text))
     return found
 
 

@@ -30,6 +30,7 @@ QUIRKS = {
     "encoding_mismatch": "the XML declaration names another encoding than the bytes are in",
     "fault_outside_body": "the SOAP Fault stands outside the Body",
     "filename_null": "a part's file name is the word null; it is treated as absent",
+    "filename_unsafe": "a part's file name holds a path or control characters; it is also kept raw",
     "header_folding": "a header of a part is continued on a line that does not begin with a blank",
     "header_namespace": "the TransactionID is in another namespace than the message",
     "href_form": "the href is not `cid:` and a Content-ID",
@@ -43,6 +44,8 @@ QUIRKS = {
     "part_headers_unfinished": "no blank line between the headers of a part and its body",
     "part_transfer_encoding": "a part has an HTTP header, Transfer-Encoding; its bytes are taken as they are",
     "repeated_element": "an element that may stand once stands more than once; the first one counts",
+    "smil_unmatched": "the SMIL document names a part that is not there",
+    "smil_unreadable": "the SMIL document cannot be read",
     "soap_body_missing": "the message stands in the envelope without a Body",
     "soap_envelope_missing": "the MM7 message stands there without a SOAP envelope",
     "soap_namespace": "the SOAP envelope is not in the SOAP 1.1 namespace",
@@ -61,7 +64,9 @@ QUIRKS = {
     "unknown_element": "an element that MM7 does not have; it is in `extensions`",
     "value_unreadable": "a value is not of its type; it is treated as absent",
     "version_unknown": "MM7Version is none that a schema has",
+    "wap_multipart": "a part is a binary WAP multipart; its parts stand in its place",
     "wap_multipart_as_mime": "a part says application/vnd.wap.multipart, which is binary, and is a MIME multipart",
+    "wap_multipart_unreadable": "a part says application/vnd.wap.multipart and is not well-formed; it is kept whole",
     "xml_recovered": "the envelope is not well-formed; what could be read was read",
 }
 

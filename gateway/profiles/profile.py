@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gateway import mm7
+from gateway.mm7 import smil
 
 # The namespace that goes with an MM7Version: the first schema whose version list names it (TS 23.140 schemas).
 NAMESPACES: Mapping[str, str] = {
@@ -33,7 +34,8 @@ class Profile:
     some recipients alone.
     `refused`, `dropped`: fields of a command that the provider answers with an error, or takes and forgets.
     `subject_length`: characters of a subject that are shown. `max_body_bytes`: of a submit, whole. `smil_auto`:
-    whether a SMIL document is made for a command that leaves it to us.
+    whether a SMIL document is made for a command that leaves it to us. `content_types`: of parts, `image/*` too;
+    empty where the provider takes any.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Profile:
     max_recipients: int | None = None
     max_body_bytes: int | None = None
     max_parts: int | None = None
+    content_types: frozenset[str] = frozenset()
     subject_length: int | None = None
     refused: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
@@ -63,6 +66,12 @@ class Profile:
     def accepts(self, mm7_version: str, namespace: str) -> bool:
         """Whether the provider takes a version in a namespace; one that says nothing of it takes any."""
         return mm7_version not in self.accepted or namespace in self.accepted[mm7_version]
+
+    def takes(self, content_type: str) -> bool:
+        """Whether the provider takes parts of a type; the message's SMIL is none of its contents."""
+        kind = content_type.lower()
+        named = {kind, f"{kind.partition('/')[0]}/*"} & self.content_types
+        return not self.content_types or bool(named) or kind == smil.CONTENT_TYPE
 
     def is_temporary(self, code: int | None) -> bool:
         """Whether a refusal with this status may pass later; an unknown code goes by its class (TS 23.140 §8.7.8)."""

@@ -1,25 +1,35 @@
-"""The media store: blobs under their SHA-256, through obstore (file, S3, GCS, Azure, memory behind one API).
+"""The media store: blobs under their SHA-256, their types beside them; a folder, S3, GCS, Azure or memory.
 
 Strategy: content-addressed, so keeping is idempotent and two writers of one blob cannot disagree; a blob is kept before
-the event that refers to it, so an orphan blob is the worst that a crash leaves behind. Files are fsynced, because what
-is acknowledged must survive the machine, not just the process.
+the event that refers to it, so an orphan blob is the worst that a crash leaves behind. A blob that is kept again a day
+later is written anew: its age is that of the last event that refers to it, give or take this day, and what is deleted
+by age, here or by a bucket's lifecycle rule, is what no event has referred to for so long.
 """
 
 import asyncio
 import hashlib
-import os
+import re
 import uuid
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.exceptions import BaseError
 
 from gateway.contract.parts import Blob
 
-SCHEMES = ("file", "s3", "gs", "az", "memory")
+from .folder import Folder
+from .objects import UNKNOWN_TYPE, Entry, Objects
+
+WITHIN = 10.0
+CHECK_WITHIN = 5.0
+FRESH_SECONDS = 24 * 3600.0
+_LARGE_BYTES = 64 * 1024  # hashing more than this would hold up the event loop noticeably
+_KEY = re.compile(r"([0-9a-f]{2})/(\1[0-9a-f]{62})")
+_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+", re.ASCII)
 
 
 class MediaUnavailable(Exception):
@@ -30,17 +40,27 @@ class MediaNotFound(Exception):
     """The URL names nothing in this store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the store tells of a blob. Its age counts from `kept_at`."""
+
+    url: str
+    sha256: str
+    bytes: int
+    kept_at: datetime
+    age_seconds: float
+
+
 class MediaStore:
-    """A store at `url`; blobs are `<url>/<two digits>/<sha256>`."""
+    """A store at `url`; blobs are `<url>/<two digits>/<sha256>`.
+
+    Each call ends `within` so many seconds, if need be with MediaUnavailable.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = _normalised(url)
-        self._folder = Path(unquote(urlsplit(self.url).path)) if self.url.startswith("file:") else None
         try:
-            if self._folder is not None:
-                self._store: ObjectStore = LocalStore(self._folder, mkdir=True)
-            else:
-                self._store = from_url(self.url)
+            self._objects = Folder(_path(self.url)) if self.url.startswith("file:") else Objects(self.url)
         except (BaseError, OSError) as error:
             raise ValueError(f"MM7_MEDIA_URL = {self.url!r} cannot be opened: {_first_line(error)}") from error
 
@@ -48,55 +68,119 @@ class MediaStore:
         """Where a blob is, or will be."""
         return location(self.url, sha256)
 
-    async def keep(self, blobs: Iterable[Blob]) -> None:
+    async def keep(self, blobs: Iterable[Blob], *, within: float = WITHIN) -> None:
         """Store blobs; returns when all of them are safe. Raises MediaUnavailable."""
-        results = await asyncio.gather(*(self._keep(blob) for blob in blobs), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        async with self._reaching("keep a blob", within):
+            keeping = [
+                self._objects.keep(_key(blob.sha256), blob.data, _type(blob), fresh_seconds=FRESH_SECONDS)
+                for blob in blobs
+            ]
+            for result in await asyncio.gather(*keeping, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
 
-    async def _keep(self, blob: Blob) -> None:
-        try:
-            await self._put(_key(blob.sha256), blob.data)
-        except (BaseError, OSError) as error:
-            raise MediaUnavailable(f"the media store {self.url} cannot keep a blob: {_first_line(error)}") from error
-        if self._folder is not None:
+    async def get(self, url: str, *, within: float = WITHIN) -> bytes:
+        """The bytes under a URL that `url_of` gave, or of another object in the store.
+
+        Raises MediaNotFound or MediaUnavailable, which is also what a blob raises that is not what its name says.
+        """
+        key = self._key(url)
+        async with self._reaching("give a blob", within, url):
+            data = await self._objects.read(key)
+        if (blob := _KEY.fullmatch(key)) and await _digest(data) != blob[2]:
+            raise MediaUnavailable(f"{url} is damaged: its SHA-256 is another")
+        return data
+
+    async def type_of(self, url: str, *, within: float = WITHIN) -> str:
+        """The content type that was kept with a blob. Raises MediaNotFound or MediaUnavailable."""
+        key = self._key(url)
+        async with self._reaching("tell a type", within, url):
+            return await self._objects.type_of(key)
+
+    async def signed(self, url: str, seconds: int, *, within: float = WITHIN) -> str | None:
+        """A link that lets anybody read a blob for a while; None for no seconds, or where the store cannot sign.
+
+        Costs microseconds with a key in the settings; a cloud's own credentials are fetched now and then.
+        Raises MediaNotFound or MediaUnavailable.
+        """
+        key = self._key(url)
+        if seconds <= 0:
+            return None
+        async with self._reaching("sign a link", within, url):
+            return await self._objects.sign(key, seconds)
+
+    async def stored(self, url: str, *, within: float = WITHIN) -> Stored:
+        """The facts of a blob. Raises MediaNotFound or MediaUnavailable."""
+        key = self._key(url)
+        async with self._reaching("look at a blob", within, url):
+            return self._stored(await self._objects.entry(key))
+
+    async def blobs(self, *, within: float = WITHIN) -> AsyncIterator[Stored]:
+        """All blobs, in any order; what else is in the store is passed over. Raises MediaUnavailable.
+
+        `within` is for each page.
+        """
+        entries = aiter(self._objects.entries())
+        while True:
+            async with self._reaching("list its blobs", within):
+                entry = await anext(entries, None)
+            if entry is None:
+                return
+            if _KEY.fullmatch(entry.key):
+                yield self._stored(entry)
+
+    async def expire(self, url: str, older_seconds: float, *, within: float = WITHIN) -> bool:
+        """Delete a blob if it still is older than that: it may have been kept again, or deleted.
+
+        Raises MediaUnavailable, and MediaNotFound for a URL of elsewhere.
+        """
+        key = self._key(url)
+        async with self._reaching("delete a blob", within):
             try:
-                await asyncio.to_thread(_sync, self._folder / _key(blob.sha256))
-            except OSError as error:
-                raise MediaUnavailable(f"the media store {self.url} cannot be synced: {error.strerror}") from error
+                entry = await self._objects.entry(key)
+            except FileNotFoundError:
+                return False
+            if entry.age_seconds() <= older_seconds:
+                return False
+            await self._objects.remove(key)
+            return True
 
-    async def _put(self, key: str, data: bytes) -> None:
-        try:
-            await obstore.put_async(self._store, key, data, mode="create")
-        except AlreadyExistsError:
-            # A machine that went down before the sync may have left a file of that name that is not whole.
-            if (await obstore.head_async(self._store, key))["size"] != len(data):
-                await obstore.put_async(self._store, key, data)
+    async def leftovers(self, older_seconds: float, *, remove: bool, within: float = 60.0) -> int:
+        """How many remains of interrupted writes there are, of that age at least; removed on request."""
+        async with self._reaching("look for unfinished files", within):
+            return await self._objects.leftovers(older_seconds, remove=remove)
 
-    async def get(self, url: str) -> bytes:
-        """The bytes under a URL that `url_of` gave. Raises MediaNotFound or MediaUnavailable."""
-        key = url.removeprefix(f"{self.url}/")
-        if key == url or ".." in key:
-            raise MediaNotFound(f"{url} is not in the media store {self.url}")
-        try:
-            result = await obstore.get_async(self._store, key)
-            return bytes(await result.bytes_async())
-        except (FileNotFoundError, ValueError):  # no such blob; no name that a blob could have
-            raise MediaNotFound(f"nothing is stored under {url}") from None
-        except (BaseError, OSError) as error:
-            raise MediaUnavailable(f"the media store {self.url} cannot be read: {_first_line(error)}") from error
-
-    async def check(self) -> None:
+    async def check(self, *, within: float = CHECK_WITHIN) -> None:
         """Whether a blob can be kept and read back; it is removed again. Raises MediaUnavailable or MediaNotFound."""
         content = f"mm7 check {uuid.uuid4()}".encode()
         probe = Blob(hashlib.sha256(content).hexdigest(), "text/plain", content)
-        await self.keep([probe])
-        await self.get(self.url_of(probe.sha256))
+        await self.keep([probe], within=within)
+        await self.get(self.url_of(probe.sha256), within=within)
+        async with self._reaching("delete a blob", within):
+            await self._objects.remove(_key(probe.sha256))
+
+    def _key(self, url: str) -> str:
+        key = url.removeprefix(f"{self.url}/")
+        if key == url or ".." in key:
+            raise MediaNotFound(f"{url} is not in the media store {self.url}")
+        return key
+
+    def _stored(self, entry: Entry) -> Stored:
+        sha256 = entry.key.rpartition("/")[2]
+        return Stored(f"{self.url}/{entry.key}", sha256, entry.bytes, entry.kept_at, entry.age_seconds())
+
+    @asynccontextmanager
+    async def _reaching(self, doing: str, within: float, url: str | None = None) -> AsyncIterator[None]:
+        """A deadline, and the libraries' exceptions in words of ours; with a `url` that may lead to nothing."""
         try:
-            await obstore.delete_async(self._store, _key(probe.sha256))
-        except (BaseError, OSError) as error:
-            raise MediaUnavailable(f"the media store {self.url} cannot delete: {_first_line(error)}") from error
+            async with asyncio.timeout(within):
+                yield
+        except TimeoutError:  # which is an OSError too
+            raise MediaUnavailable(f"the media store {self.url} did not {doing} within {within:g} s") from None
+        except (BaseError, OSError, ValueError) as error:
+            if url is not None and isinstance(error, (FileNotFoundError, ValueError)):  # ValueError: not even a name
+                raise MediaNotFound(f"nothing is stored under {url}") from None
+            raise MediaUnavailable(f"the media store {self.url} cannot {doing}: {_first_line(error)}") from error
 
 
 def location(url: str, sha256: str) -> str:
@@ -104,26 +188,39 @@ def location(url: str, sha256: str) -> str:
     return f"{_normalised(url)}/{_key(sha256)}"
 
 
+def resolve(store: MediaStore, reference: str) -> str:
+    """The URL of a blob from what a person has of it: its SHA-256, its URL in any spelling."""
+    if re.fullmatch(r"[0-9a-f]{64}", reference):
+        return store.url_of(reference)
+    return _normalised(reference) if reference.startswith("file:") else reference
+
+
 def _normalised(url: str) -> str:
     """The URL that blobs' own begin with: files absolute and percent-encoded, no slash at the end."""
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return Path(unquote(parts.path)).absolute().as_uri()
+        return _path(url).absolute().as_uri()
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))
 
 
 def _key(sha256: str) -> str:
     return f"{sha256[:2]}/{sha256}"
 
 
-def _sync(path: Path) -> None:
-    """A new file is safe when its bytes are, and the entries for it and for its folder, which may be new too."""
-    for target in (path, path.parent, path.parent.parent):
-        descriptor = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def _type(blob: Blob) -> str:
+    """A blob's type in a form that can be a header: it comes from strangers, and must not stand in the way."""
+    name = blob.content_type.partition(";")[0].strip()
+    return name.lower() if _TYPE.fullmatch(name) and len(name) <= 127 else UNKNOWN_TYPE  # RFC 6838 §4.2
+
+
+async def _digest(data: bytes) -> str:
+    if len(data) > _LARGE_BYTES:
+        return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
+    return hashlib.sha256(data).hexdigest()
 
 
 def _first_line(error: BaseException) -> str:

@@ -30,6 +30,7 @@ class Published:
         self._ttl_seconds = ttl_seconds
         self._within = within
         self._resting_until = 0.0
+        self.failure = ""  # of the store, when it was last asked
         self._under_way: dict[str, asyncio.Future[bool]] = {}
 
     async def once(self, event_id: str, publish: Callable[[], Awaitable[None]]) -> bool:
@@ -66,9 +67,13 @@ class Published:
         clock = asyncio.get_running_loop().time
         if clock() >= self._resting_until:
             try:
-                return await call()
-            except StateUnavailable:
+                found = await call()
+            except StateUnavailable as error:
                 self._resting_until = clock() + _REST_SECONDS
+                self.failure = str(error)
+            else:
+                self.failure = ""
+                return found
         self._unavailable()
         return None
 

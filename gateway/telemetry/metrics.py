@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 _ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 1.8, 2.0, 5.0, 10.0)
 _PUBLISH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.8, 5.0)
+_LAG_BUCKETS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
 _SUBMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
@@ -52,6 +53,12 @@ class Metrics:
         self.broker_up = Gauge("mm7_broker_up", "1 while the broker is connected.", registry=registry)
         self.broker_blocked = Gauge(
             "mm7_broker_blocked", "1 while the broker takes nothing (memory or disk alarm).", registry=registry
+        )
+        self.loop_lag_seconds = Histogram(
+            "mm7_loop_lag_seconds", "How late the event loop wakes up.", buckets=_LAG_BUCKETS, registry=registry
+        )
+        self.loop_lag_max_seconds = Gauge(
+            "mm7_loop_lag_max_seconds", "The latest since this was read last.", registry=registry
         )
 
     def text(self) -> bytes:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 
-from gateway import broker
+from gateway import broker, http_file
 from gateway.app import topology as build_topology
 from gateway.broker import Connection, Inbox
 from gateway.contract import schema as schemas
@@ -19,7 +19,7 @@ from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
 
 from . import check as checks
-from . import console, dead, http_file, spool, words
+from . import console, dead, media, spool, words
 from . import decode as decoding
 from . import encode as encoding
 from . import send as sending
@@ -33,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 topology = typer.Typer(no_args_is_help=True, help="The broker's objects.")
 schema = typer.Typer(no_args_is_help=True, help="The published JSON Schemas.")
 app.add_typer(topology, name="topology")
+app.add_typer(media.app, name="media")
 app.add_typer(dead.app, name="dead")
 app.add_typer(spool.app, name="spool")
 app.add_typer(schema, name="schema")

@@ -12,9 +12,9 @@ from gateway.accounts import Account
 from gateway.answers import Answer
 from gateway.contract import addresses, callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
+from gateway.http_file import HttpFile
 from gateway.stores.media import location
-
-from .http_file import HttpFile
 
 DRY_RUN = Account.model_validate({"name": "dry-run", "profile": "generic", "inbound": {"open": True}})
 
@@ -52,7 +52,7 @@ def _callback(decoded: mm7.Decoded, headers: CIMultiDict[str], account: Account,
         received_at=datetime.now(UTC),
         headers=headers,
     )
-    event = callbacks.from_mm7(decoded, receipt, lambda sha256: location(media_url, sha256)).event
+    event = callbacks.from_mm7(decoded, receipt, Storage(lambda sha256: location(media_url, sha256))).event
     return _show(
         decoded.message.operation,
         event=event.model_dump(mode="json"),

@@ -7,16 +7,22 @@ from pathlib import Path
 import orjson
 import typer
 
-from gateway.broker import Outgoing, Progress, Publisher, frames
+from gateway import app as programs
+from gateway import entries
+from gateway.backlog import Backlog
+from gateway.broker import Progress, Publisher
+from gateway.entries import Entry
+from gateway.intake import Intake
 from gateway.settings import Settings
 from gateway.stores import leftovers
 from gateway.stores.leftovers import Row
+from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
+from gateway.telemetry.metrics import Metrics
 
 from . import console, words
 from .console import JsonOption
 
-PUBLISH_WITHIN = 10.0
 INTERRUPTED = 1
 OFF = "the spool is off (MM7_SPOOL_DIR is empty): while the broker is away, callbacks get 503"
 TITLES = ("journal", "state", "account", "entries", "size", "oldest")
@@ -71,14 +77,16 @@ async def _flush(settings: Settings, folder: Path) -> int:
     try:
         async with (
             console.connected(settings, "mm7 spool") as connection,
-            Spool[Outgoing](folder, frames.dump, frames.load) as spool,
+            programs.state(settings) as state,
+            Spool[Entry](folder, entries.dump, entries.load) as spool,
         ):
-            publisher = Publisher(connection)
+            intake = Intake(settings, MediaStore(settings.media_url), state, Metrics())
+            backlog = Backlog(intake, Publisher(connection))
             with console.progress("publishing", spool.events) as progress:
 
-                async def publish(chunk: Sequence[Outgoing]) -> Progress:
+                async def publish(chunk: Sequence[Entry]) -> Progress:
                     nonlocal published
-                    reached = await publisher.publish_all(chunk, within=PUBLISH_WITHIN)
+                    reached = await backlog.publish(chunk)
                     published += reached.confirmed
                     progress(published)
                     return reached

@@ -16,6 +16,7 @@ from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import TYPES, Data
+from gateway.contract.parts import Storage
 from gateway.settings import Settings
 from gateway.stores.media import location
 
@@ -79,7 +80,7 @@ def example_event() -> str:
         received_at=at + timedelta(seconds=1),
         headers=CIMultiDict(callback.headers),
     )
-    event = callbacks.from_mm7(decoded, receipt, lambda sha256: location("s3://mms", sha256)).event
+    event = callbacks.from_mm7(decoded, receipt, Storage(lambda sha256: location("s3://mms", sha256))).event
     shown = event.model_dump(mode="json")
     shown["data"] = {name: value for name, value in shown["data"].items() if value is not None or name == "subject"}
     return f"```json\n{json.dumps(shown, indent=1, ensure_ascii=False)}\n```\n"

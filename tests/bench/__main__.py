@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from tests.bench import codec, receiver
+from tests.bench import codec, media, receiver
 
 
 def main() -> None:
@@ -13,6 +13,9 @@ def main() -> None:
         sys.stdout.write(f"  {row}\n")
     sys.stdout.write("receiver, beside bare confirmed publishes of the same size\n")
     for line in asyncio.run(receiver.measure()):
+        sys.stdout.write(f"  {line}\n")
+    sys.stdout.write("pictures through a receiver process, and back out of the media store\n")
+    for line in asyncio.run(media.measure()):
         sys.stdout.write(f"  {line}\n")
 
 

@@ -18,7 +18,9 @@ import aiohttp
 
 from gateway import app, broker
 from gateway.accounts import Account
+from gateway.backlog import Backlog
 from gateway.broker import Connection, Outgoing, Publisher
+from gateway.intake import Intake
 from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.server import serving
@@ -57,9 +59,10 @@ async def _receiver(publisher: Publisher, **given: object) -> AsyncIterator[Work
         state = await stack.enter_async_context(app.state(settings))
         if (spool := app.spool(settings)) is not None:
             await stack.enter_async_context(spool)
-        keeper = Keeper(publisher, spool, publisher)
-        await stack.enter_async_context(keeper.draining())
-        receiver = Receiver(settings, keeper, MediaStore(settings.media_url), state, Metrics())
+        keeper, metrics = Keeper(publisher, spool), Metrics()
+        intake = Intake(settings, MediaStore(settings.media_url), state, metrics)
+        await stack.enter_async_context(keeper.draining(Backlog(intake, publisher).publish))
+        receiver = Receiver(settings, intake, keeper, state, metrics)
         port = await stack.enter_async_context(serving(receiver, settings))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         target = f"http://127.0.0.1:{port}/mm7/{ACCOUNT}"

@@ -91,13 +91,15 @@ class Caller:
         return posted
 
     @contextlib.asynccontextmanager
-    async def load(self, *, at_once: int = 4, per_second: float = 100.0) -> AsyncIterator[None]:
+    async def load(
+        self, *, at_once: int = 4, per_second: float = 100.0, make: Callable[[], Outbound] = callback
+    ) -> AsyncIterator[None]:
         """Deliver callbacks all the time; at the end what is under way is delivered first."""
         ending = asyncio.Event()
 
         async def one() -> None:
             while not ending.is_set():
-                await self.deliver(callback())
+                await self.deliver(make())
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(ending.wait(), at_once / per_second)
 

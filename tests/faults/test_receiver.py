@@ -117,13 +117,27 @@ async def test_a_spool_folder_that_cannot_be_used_is_noticed_when_it_is_needed(s
     assert await stage.audit() == []
 
 
-async def test_on_a_disk_that_is_full_for_media_no_picture_is_acknowledged(stage):
+async def test_on_a_disk_that_is_full_for_media_and_spool_no_picture_is_acknowledged(stage):
     await stage.begin(workers=0)
     limit_files(stage.receivers[0], 50_000)
     posted = [await stage.caller.post(with_picture(60_000)) for _ in range(3)]
     assert {each.status for each in posted} == {503}
     limit_files(stage.receivers[0], None)
     await stage.caller.deliver(with_picture(60_000))
+    assert await stage.audit() == []
+
+
+async def test_while_the_media_folder_cannot_be_used_pictures_wait_in_the_spool_whole(stage):
+    media = stage.folder / "media"
+    await stage.begin(workers=0)
+    media.rename(stage.folder / "away")
+    media.touch()
+    posted = [await stage.caller.post(with_picture(60_000)) for _ in range(3)]
+    assert all(each.acknowledged for each in posted)
+    await stage.read()
+    assert stage.callbacks.lost == stage.callbacks.acknowledged, "nothing but the spool has it"
+    media.unlink()
+    (stage.folder / "away").rename(media)
     assert await stage.audit() == []
 
 

@@ -10,14 +10,14 @@ import orjson
 from multidict import CIMultiDict
 from pamqp.header import ContentHeader
 
-from gateway import answers, mm7
+from gateway import answers, http_file, mm7
 from gateway.accounts import Account
 from gateway.broker.events import outgoing
 from gateway.broker.message import to_amqp
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import Event
-from gateway.tools import http_file
+from gateway.contract.parts import Storage
 from workers import outcome
 
 SAMPLES = Path(__file__).parents[1] / "samples"
@@ -65,13 +65,13 @@ def _became(given: Input) -> str:
         decoded = mm7.decode(given.content_type, given.body)
         assert isinstance(decoded, mm7.Decoded)
         assert not set(decoded.quirks) - mm7.QUIRKS.keys()
-        callback = callbacks.from_mm7(decoded, receipt, "memory://{}".format)
+        callback = callbacks.from_mm7(decoded, receipt, Storage("memory://{}".format))
     except mm7.DecodeError as error:
         event = callbacks.refused(error, receipt, raw="memory://raw", digest=hashlib.sha256(given.body).hexdigest())
         _carried(event)
         assert answers.refused(_ACCOUNT, error, "1").body
         return str(error.status)
-    again = callbacks.from_mm7(mm7.decode(given.content_type, given.body), receipt, "memory://{}".format)
+    again = callbacks.from_mm7(mm7.decode(given.content_type, given.body), receipt, Storage("memory://{}".format))
     assert again.event == callback.event, "the same bytes give two events"
     _carried(callback.event)
     assert answers.accepted(_ACCOUNT, answers.echo(decoded.message), "1").body

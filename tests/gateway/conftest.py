@@ -1,7 +1,7 @@
 """A receiver on a port of its own, with a publisher that remembers."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,8 +11,11 @@ import pytest
 from pamqp.header import ContentHeader
 
 from gateway import server
+from gateway.backlog import Backlog
 from gateway.broker import Outgoing, Progress, PublishFailed
 from gateway.broker.message import to_amqp
+from gateway.entries import Entry
+from gateway.intake import Intake
 from gateway.keeper import Keeper
 from gateway.receiver import Receiver
 from gateway.settings import Settings
@@ -59,6 +62,8 @@ class Receiving:
 
     port: int
     receiver: Receiver
+    intake: Intake
+    keeper: Keeper
     publisher: Recorder
     media: MediaStore
     state: State
@@ -75,6 +80,10 @@ class Receiving:
         url = f"http://127.0.0.1:{self.port}{path}"
         async with self.session.post(url, data=body, headers=given, skip_auto_headers=skipped) as response:
             return Answered(response.status, response.headers, await response.read())
+
+    def draining(self) -> AbstractAsyncContextManager[None]:
+        """While the spool is drained."""
+        return self.keeper.draining(Backlog(self.intake, self.publisher).publish)
 
     async def stop(self) -> None:
         """As at SIGTERM: those under way are answered."""
@@ -102,7 +111,7 @@ async def receiving() -> AsyncIterator[Callable[..., Any]]:
         async def start(
             accounts: Mapping[str, Any] | None = None,
             *,
-            spool: Spool[Outgoing] | None = None,
+            spool: Spool[Entry] | None = None,
             state: State | None = None,
             **given: Any,
         ) -> Receiving:
@@ -110,10 +119,11 @@ async def receiving() -> AsyncIterator[Callable[..., Any]]:
             settings = Settings(accounts=accounts or {"open": OPEN}, **defaults | given)
             publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
             state = state or MemoryState()
-            taking = Receiver(settings, Keeper(publisher, spool, publisher), media, state, metrics)
+            intake, keeper = Intake(settings, media, state, metrics), Keeper(publisher, spool)
+            taking = Receiver(settings, intake, keeper, state, metrics)
             inner = await stack.enter_async_context(AsyncExitStack())
             port = await inner.enter_async_context(server.serving(taking, settings))
             session = await stack.enter_async_context(aiohttp.ClientSession())
-            return Receiving(port, taking, publisher, media, state, metrics, session, inner)
+            return Receiving(port, taking, intake, keeper, publisher, media, state, metrics, session, inner)
 
         yield start

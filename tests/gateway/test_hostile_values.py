@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import mm7
-from gateway.tools import http_file
+from gateway import http_file, mm7
 
 SAMPLES = sorted((Path(__file__).parents[1] / "samples").glob("*/request.http"))
 NUL = b"\x00" * 65_536

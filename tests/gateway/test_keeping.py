@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway import mm7
-from gateway.broker import Progress, PublishFailed, frames
+from gateway import entries, mm7
+from gateway.broker import Progress, PublishFailed
 from gateway.keeper import Keeper
 from gateway.stores.correlation import Correlation, Origin
 from gateway.stores.spool import Spool
@@ -66,7 +66,7 @@ class Gone(MemoryState):
 
 @pytest.fixture
 async def spool(tmp_path: Path):
-    async with Spool(tmp_path / "spool", frames.dump, frames.load) as made:
+    async with Spool(tmp_path / "spool", entries.dump, entries.load) as made:
         yield made
 
 
@@ -81,7 +81,7 @@ async def test_while_the_broker_is_away_callbacks_are_taken_and_come_out_in_thei
     for each in ids:
         assert (await started.post(deliver(each))).status == 200
     assert (spool.events, started.publisher.sent) == (20, [])
-    async with started.receiver._keeper.draining():
+    async with started.draining():
         await asyncio.sleep(0.1)
         assert started.publisher.sent == []
         down.away = False
@@ -113,15 +113,15 @@ async def test_a_retry_of_what_waits_in_the_spool_is_answered_and_not_spooled_ag
 
 
 async def test_a_full_spool_and_no_broker_is_503_and_ready_says_why(receiving, tmp_path) -> None:
-    async with Spool(tmp_path / "spool", frames.dump, frames.load, max_bytes=3000) as small:
+    async with Spool(tmp_path / "spool", entries.dump, entries.load, max_bytes=3000) as small:
         started = await receiving(spool=small)
         down = started.publisher.hold = Down()
         statuses = [(await started.post(deliver(f"t-{n}"))).status for n in range(5)]
         assert statuses[0] == 200
         assert statuses[-1] == 503
-        assert "may hold 3000" in started.receiver._keeper.reason
+        assert "may hold 3000" in started.keeper.reason
         down.away = False
-        async with started.receiver._keeper.draining():
+        async with started.draining():
             async with asyncio.timeout(5):
                 while small.events:
                     await asyncio.sleep(0.01)
@@ -148,7 +148,7 @@ async def test_the_publisher_is_given_half_of_the_time_and_without_a_spool_all(t
             given.append(within)
 
     clock = asyncio.get_running_loop().time
-    async with Spool(tmp_path, frames.dump, frames.load) as made:
+    async with Spool(tmp_path, entries.dump, entries.load) as made:
         for spool in (made, None):
             assert await Keeper(Watching(), spool).keep("a", object(), until=clock() + 2) == "broker"
     assert given == [pytest.approx(1, abs=0.2), pytest.approx(2, abs=0.2)]
@@ -161,6 +161,11 @@ async def test_a_store_that_is_down_costs_a_duplicate_and_no_callback(receiving)
         assert (await started.post(report())).status == 200
     assert len(started.publisher.events) == 2
     assert len({event["id"] for event in started.publisher.events}) == 1
+    assert started.receiver.troubles == ["state store: no connection"]
+    state.gone = False
+    await asyncio.sleep(1.1)  # it is left alone for a moment
+    assert (await started.post(report("m-2"))).status == 200
+    assert started.receiver.troubles == []
     for use in ("published", "correlation"):
         assert started.metrics.registry.get_sample_value("mm7_state_unavailable_total", {"use": use}) >= 2
 
@@ -171,6 +176,14 @@ async def test_receivers_that_share_a_store_agree(receiving) -> None:
     assert (await one.post(deliver("t-1"))).status == 200
     assert (await two.post(deliver("t-1"))).status == 200
     assert (len(one.publisher.sent), len(two.publisher.sent)) == (1, 0)
+
+
+async def test_of_two_that_nothing_tells_apart_none_is_swallowed(receiving) -> None:
+    started = await receiving()
+    said = mm7.encode(mm7.DeliverReq(mm7_version="6.8.0", sender=mm7.Address("15553199144"), subject="YES")).body
+    for _ in range(2):
+        assert (await started.post(said)).status == 200
+    assert len(started.publisher.events) == 2
 
 
 async def test_what_was_not_kept_is_not_taken_for_a_duplicate(receiving) -> None:
@@ -225,16 +238,16 @@ async def test_settling_ends_when_the_broker_takes_nothing(spool) -> None:
         async def publish(self, outgoing, *, within: float) -> None:
             raise PublishFailed("no connection")
 
-        async def publish_all(self, chunk, *, within: float) -> Progress:
+        async def publish_all(self, chunk) -> Progress:
             return Progress(0, "no connection")
 
-    keeper = Keeper(Never(), spool, Never())
+    keeper = Keeper(Never(), spool)
     from gateway.broker import Outgoing
 
     message = Outgoing(exchange="", routing_key="q", body=orjson.dumps({}), content_type="application/json")
     clock = asyncio.get_running_loop().time
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(keeper.draining())
+        await stack.enter_async_context(keeper.draining(Never().publish_all))
         assert await keeper.keep("a", message, until=clock() + 1) == "spool"
         began = clock()
     assert clock() - began < 3

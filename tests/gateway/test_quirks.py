@@ -7,6 +7,7 @@ import pytest
 from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 
 NS = mm7.REL_6_1_4
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -14,6 +15,8 @@ ID = f'<TransactionID xmlns="{NS}">t-1</TransactionID>'
 SENDER = "<Sender><Number>15550001111</Number></Sender>"
 CONTENT = '<Content href="cid:c"/>'
 TEXT = "Content-Type: text/plain\nContent-ID: <c>\n\nhello"
+WAP = "Content-Type: application/vnd.wap.multipart.mixed\nContent-ID: <c>\n\n"
+SMIL = "Content-Type: application/smil\nContent-ID: <c>\n\n"
 
 
 def deliver(children: str = "", *, ns: str = NS, soap: str = SOAP, identity: str = ID, sender: str = SENDER) -> str:
@@ -69,6 +72,7 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
     "encoding_mismatch": (XML, '<?xml version="1.0" encoding="utf-16"?>' + deliver("<Subject>é</Subject>")),
     "fault_outside_body": (XML, ANSWER.replace("<s:Body>", "").replace("</s:Body>", "")),
     "filename_null": (BOUNDARY, multipart(TEXT.replace("text/plain", 'text/plain; name="null"'))),
+    "filename_unsafe": (BOUNDARY, multipart(TEXT.replace("text/plain", 'text/plain; name="../a.txt"'))),
     "header_folding": (BOUNDARY, multipart(TEXT.replace("text/plain", "text/plain;\nname=a.txt"))),
     "header_namespace": (XML, deliver(identity=ID.replace(NS, mm7.REL_5_1_2))),
     "href_form": (BOUNDARY, multipart(TEXT, root=deliver('<Content href="c"/>'))),
@@ -82,6 +86,8 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
     "part_headers_unfinished": (BOUNDARY, multipart(TEXT.replace("\n\n", "\n"))),
     "part_transfer_encoding": (BOUNDARY, multipart(TEXT.replace("\n\n", "\nTransfer-Encoding: chunked\n\n"))),
     "repeated_element": (XML, deliver("<Subject>x</Subject><Subject>y</Subject>")),
+    "smil_unmatched": (BOUNDARY, multipart(SMIL + '<smil><body><par><img src="cid:gone"/></par></body></smil>')),
+    "smil_unreadable": (BOUNDARY, multipart(SMIL + "<html/>")),
     "soap_body_missing": (XML, deliver().replace("<s:Body>", "").replace("</s:Body>", "")),
     "soap_envelope_missing": (XML, f'<DeliverReq xmlns="{NS}">{SENDER}</DeliverReq>'),
     "soap_namespace": (XML, deliver(soap=SOAP.replace("http:", "https:"))),
@@ -109,10 +115,12 @@ CASES: dict[str, tuple[str | None, str | bytes]] = {
         deliver("<Recipients><To><Number displayOnly='perhaps'>15550002222</Number></To></Recipients>"),
     ),
     "version_unknown": (XML, deliver().replace("6.8.0", "6.7.0")),
+    "wap_multipart": (BOUNDARY, multipart(WAP + "\x01\x0b\x05text/plain\0hello")),
     "wap_multipart_as_mime": (
         BOUNDARY,
         multipart("Content-Type: application/vnd.wap.multipart.mixed; boundary=i\nContent-ID: <c>\n\n--i\n\nx\n--i--"),
     ),
+    "wap_multipart_unreadable": (BOUNDARY, multipart(WAP + "\x01\x0b\x06text/plain\0hello")),
     "xml_recovered": (XML, deliver("<Subject>x<b></Subject>")),
 }
 # What cannot be had alone: without an envelope there is no header, and a wrong charset is seen twice.
@@ -129,7 +137,7 @@ def event_of(content_type: str | None, body: str | bytes) -> dict:
     receipt = Receipt(
         account="a", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
     )
-    callback = callbacks.from_mm7(mm7.decode(content_type, raw), receipt, lambda digest: f"memory:///{digest}")
+    callback = callbacks.from_mm7(mm7.decode(content_type, raw), receipt, Storage(lambda digest: f"memory:///{digest}"))
     return callback.event.model_dump()["data"]
 
 
@@ -182,6 +190,7 @@ def test_a_quirk_without_a_sentence_is_refused() -> None:
         ("closing_delimiter_missing", "text", "hello"),
         ("content_unmatched", "text", "hello"),
         ("text_encoding_fallback", "text", "hello"),
+        ("wap_multipart", "text", "hello"),
         ("bad_transfer_encoding", "text", "hello"),
         ("namespace_unknown", "namespace", "urn:mm7"),
     ],

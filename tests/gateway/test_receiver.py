@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from gateway import mm7
+from gateway import http_file, mm7
 from gateway.broker import PublishFailed
+from gateway.contract.parts import Storage
 from gateway.stores.media import MediaUnavailable
-from gateway.tools import http_file
 
 NS = mm7.REL_6_1_4
 DELIVER = mm7.encode(
@@ -275,11 +275,11 @@ async def test_what_cannot_be_kept_is_left_with_the_provider(receiving, error, c
     class Failing:
         url_of = staticmethod(lambda digest: f"memory:///{digest}")
 
-        async def keep(self, blobs) -> None:
+        async def keep(self, blobs, *, within) -> None:
             raise error
 
     started = await receiving()
-    started.receiver._media = Failing()
+    started.intake._media = Failing()
     unavailable(await started.post(DELIVER))
     unavailable(await started.post(b"garbage"))
     assert started.publisher.sent == []
@@ -295,6 +295,7 @@ async def test_a_bug_in_the_decoder_costs_no_message(receiving) -> None:
     explode.calls = 0
     started = await receiving()
     started.media.url_of = explode
+    started.intake._storage = Storage(explode)
     picture = mm7.Part(content_type="image/png", content_id="p", data=b"\x89PNG")
     encoded = mm7.encode(
         mm7.DeliverReq(mm7_version="6.8.0", sender=mm7.Address("1"), content=mm7.Content("cid:p")), [picture]
@@ -311,14 +312,14 @@ async def test_media_come_before_the_event_and_the_event_before_the_answer(recei
     class Noting:
         url_of = staticmethod(lambda digest: f"memory:///{digest}")
 
-        async def keep(self, blobs) -> None:
+        async def keep(self, blobs, *, within) -> None:
             order.extend(f"media {blob.data!r}" for blob in blobs)
 
     async def note() -> None:
         order.append("event")
 
     started = await receiving()
-    started.receiver._media = Noting()
+    started.intake._media = Noting()
     started.publisher.hold = note
     picture = mm7.Part(content_type="image/png", content_id="p", data=b"\x89PNG")
     encoded = mm7.encode(

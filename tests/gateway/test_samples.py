@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from gateway import mm7, profiles
-from gateway.tools import http_file
+from gateway import http_file, mm7, profiles
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 REQUESTS = sorted(path.parent.name for path in SAMPLES.glob("*/request.http"))

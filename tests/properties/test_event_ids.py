@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 from tests.properties import framing, test_frames, values
 from tests.properties.bounds import bounded
 
@@ -26,7 +27,7 @@ def event_id(decoded: mm7.Decoded, account: str = "a", headers: Mapping[str, str
         received_at=BEGAN + timedelta(seconds=later),
         headers=headers or {},
     )
-    return callbacks.from_mm7(decoded, receipt, "memory://{}".format).event.id
+    return callbacks.from_mm7(decoded, receipt, Storage("memory://{}".format)).event.id
 
 
 @bounded(80)

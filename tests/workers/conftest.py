@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,10 +22,13 @@ from gateway.stores.state import State, StateUnavailable
 from gateway.stores.state_memory import MemoryState
 from gateway.telemetry.metrics import Metrics
 from workers import once, outbox, pulse, submit
+from workers.contents import Contents
+from workers.fetch import Fetcher
 from workers.once import Once
 from workers.outbox import Outbox
 from workers.outcome import Outcome
 from workers.pulse import Pulse
+from workers.rules import Rules
 from workers.submit import Submitter
 
 if TYPE_CHECKING:
@@ -91,6 +95,7 @@ class Media:
     """Gives what is in `blobs`, and raises what is an exception there."""
 
     def __init__(self) -> None:
+        self.url = "s3://bucket"
         self.blobs: dict[str, bytes | Exception] = {}
 
     async def get(self, url: str) -> bytes:
@@ -162,6 +167,13 @@ class Desk:
         self.media = beside.media if beside else Media()
         self.state: Any = state or (beside.state if beside else Store())
         self.metrics, self.ledger = Metrics(), Ledger(self.state)
+        self.fetcher = Fetcher(Rules())
+        self.contents = Contents(
+            self.media,  # type: ignore[arg-type]
+            self.state,
+            self.fetcher,
+            unavailable=self.unavailable("fetched"),
+        )
         self.correlation = Correlation(self.state)
         self.pulse = Pulse(self.ledger, unavailable=self.unavailable("ledger"))
         self.pace = Pace(
@@ -172,7 +184,7 @@ class Desk:
             [Delay.parse(text) for text in delays.split()],
             self.provider,
             Outbox(account.name, self.broker, self.metrics),
-            self.media,  # type: ignore[arg-type]
+            partial(self.contents.of, account=account),
             self.metrics,
             Once(self.ledger, self.pulse, unavailable=self.unavailable("ledger")),
             self.correlation,

@@ -215,7 +215,7 @@ async def test_at_sigterm_a_command_that_waits_for_its_turn_is_left_to_the_next_
 async def test_at_the_end_of_its_patience_a_worker_leaves_the_rest_to_the_broker(
     place: Place, provider: Provider, eventually, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "GRACE_SECONDS", -29.8)  # beyond the timeout, which is 30 s
+    monkeypatch.setattr(app, "GRACE_SECONDS", -49.8)  # beyond the timeout, which is 30 s, and the 20 s for fetching
     provider.gate.clear()
     await place.send()
     await eventually(lambda: provider.bodies)

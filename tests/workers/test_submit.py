@@ -201,6 +201,17 @@ async def test_what_the_profile_does_not_allow_is_refused_with_its_path(make_des
     assert (data["reason"], {p["path"] for p in data["details"]}) == ("bad_command", {"to", "parts"})
 
 
+async def test_a_part_that_must_not_be_fetched_refuses_the_command_by_its_path(desk) -> None:
+    parts = [{"content_type": "image/png", "url": url} for url in ("https://127.0.0.1/a?token=secret", "s3://bucket/b")]
+    desk.media.blobs = {"s3://bucket/b": b"PNG"}
+    async with desk.fetcher:
+        await desk.handle({"parts": parts})
+    assert desk.steps == ["mm7.events", "mm7.dead", "ack"]
+    (problem,) = desk.broker.events[0].data["details"]
+    assert problem["path"] == "parts[0].url"
+    assert "127.0.0.1 is at 127.0.0.1, which is no public address" in problem["problem"]
+
+
 async def test_parts_are_taken_from_the_command_and_from_the_media_store(desk) -> None:
     desk.media.blobs = {"s3://bucket/photo.jpg": b"JPEG"}
     png = {"content_type": "image/png", "data": base64.b64encode(b"PNG").decode()}

@@ -153,11 +153,11 @@ async def test_a_fault_of_ours_amid_a_post_is_an_unknown_outcome_and_not_another
 
 
 async def test_a_fault_of_ours_before_the_post_is_a_crash_that_may_be_repeated(desk) -> None:
-    delivery = desk.delivery({"parts": [{"content_type": "image/png", "url": "s3://b/nowhere"}]})
+    delivery = desk.delivery({"parts": [{"content_type": "image/png", "url": "s3://bucket/nowhere"}]})
     with pytest.raises(KeyError):
         await desk.submitter.handle(delivery)
     assert not delivery.acked
-    desk.media.blobs["s3://b/nowhere"] = b"PNG"
+    desk.media.blobs["s3://bucket/nowhere"] = b"PNG"
     await desk.submitter.handle(delivery)
     assert desk.steps == ["POST", "mm7.events", "ack"]
 

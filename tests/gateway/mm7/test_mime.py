@@ -174,7 +174,7 @@ def test_a_multipart_without_parts_is_kept_whole_and_an_empty_one_is_nothing(mul
     assert datas(multipart(b"Content-Type: multipart/mixed; boundary=c\n\n", TEXT)) == [b"hello"]
 
 
-def test_wap_multiparts_are_single_parts(multipart) -> None:
+def test_a_wap_multipart_that_is_not_well_formed_stays_one_part(multipart) -> None:
     [part] = mm7.decode(TYPE, multipart(b"Content-Type: application/vnd.wap.multipart.related\n\n\x02\x00")).parts
     assert (part.content_type, part.data) == ("application/vnd.wap.multipart.related", b"\x02\x00")
 

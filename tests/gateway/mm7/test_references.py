@@ -17,7 +17,9 @@ def test_they_are_named_without_cid(document, names) -> None:
     assert smil.references(document.encode()) == names
 
 
-@pytest.mark.parametrize("document", ["", "hello", "<html/>", "<!DOCTYPE smil><smil/>"])
+@pytest.mark.parametrize(
+    "document", ["", "hello", "<html/>", '<!DOCTYPE smil [<!ENTITY a "b">]><smil/>', "<!DOCTYPE html><smil/>"]
+)
 def test_what_is_no_smil_is_an_error(document) -> None:
     with pytest.raises(ValueError, match="no SMIL document"):
         smil.references(document.encode())

@@ -15,6 +15,7 @@ import pytest
 from gateway import mm7, profiles
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
+from gateway.contract.parts import Storage
 
 NS, OLD = mm7.REL_6_1_4, mm7.REL_5_1_2
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
@@ -78,6 +79,7 @@ class Row(NamedTuple):
     quirks: set[str] = set()  # noqa: RUF012  # never changed
 
 
+WAP = "Content-Type: application/vnd.wap.multipart.related\r\nContent-ID: <c>\r\n\r\n"
 ID, HELLO = {"transaction_id": "t-1", "sender.address": "15550001111"}, {"text": "hello"}
 NO_ID, KOREAN, CHINESE = {"transaction_id": None, "sender.address": "15550001111"}, "안녕", "你好"
 SUBJECT = {"subject": KOREAN}
@@ -585,8 +587,17 @@ CONTENTS = [
         7,
         "binary application/vnd.wap.multipart.related",
         RELATED,
-        multipart("Content-Type: application/vnd.wap.multipart.related\r\nContent-ID: <c>\r\n\r\n\x01\x02"),
+        multipart(WAP + "\x01\x0b\x05text/plain\0hello"),
+        HELLO,
+        {"wap_multipart"},
+    ),
+    Row(
+        7,
+        "binary application/vnd.wap.multipart.related, cut off",
+        RELATED,
+        multipart(WAP + "\x01\x0b\x05text/plain\0hell"),
         {"parts.0.content_type": "application/vnd.wap.multipart.related"},
+        {"wap_multipart_unreadable"},
     ),
     Row(
         7,
@@ -791,7 +802,9 @@ def test_it_is_read_and_every_deviation_has_its_name(row: Row) -> None:
         account="a", profile_name="generic", profile=profiles.load("generic"), received_at=datetime.now(UTC), headers={}
     )
     decoded = mm7.decode(row.content_type, row.body if isinstance(row.body, bytes) else row.body.encode())
-    data = callbacks.from_mm7(decoded, receipt, lambda digest: f"memory:///{digest}").event.model_dump()["data"]
+    data = callbacks.from_mm7(decoded, receipt, Storage(lambda digest: f"memory:///{digest}")).event.model_dump()[
+        "data"
+    ]
     assert {path: part_of(data, path) for path in row.fields} == row.fields
     assert set(data["quirks"]) == row.quirks
 

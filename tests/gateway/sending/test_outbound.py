@@ -153,7 +153,7 @@ def test_vibes_takes_a_megabyte_and_no_more(make_account) -> None:
     assert len(sized(1024 * 1024 - overhead).body) == 1024 * 1024
     with pytest.raises(BadCommand, match="1048577 bytes") as caught:
         sized(1024 * 1024 - overhead + 1)
-    assert caught.value.problems[0].path == "parts"
+    assert caught.value.problems[0].path == "parts[0]"
     outbound.build(
         command(parts=[{"content_type": "image/png", "url": "s3://b/c"}]), make_account(), [b"x" * 2_000_000]
     )

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from gateway import mm7
-from gateway.tools import decode, http_file
+from gateway import http_file, mm7
+from gateway.tools import decode
 from gateway.tools.decode import DRY_RUN
 from gateway.tools.simulator import PROFILES, VERSIONS, Form, Mo, ReadReply, Report
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import EVENTS, Outgoing, frames
+from gateway import entries
+from gateway.broker import EVENTS, Outgoing
 from gateway.stores.spool import Spool
 
 NOWHERE = "amqp://guest:s3cret@127.0.0.1:9/"
@@ -27,7 +28,7 @@ def folder(tmp_path, invoke, monkeypatch):
 
 
 def spooled(folder: Path) -> Spool[Outgoing]:
-    return Spool(folder, frames.dump, frames.load)
+    return Spool(folder, entries.dump, entries.load)
 
 
 async def fill(spool, account, *bodies):

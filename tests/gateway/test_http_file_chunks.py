@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.tools import http_file
+from gateway import http_file
 
 HEAD = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 

@@ -1,4 +1,4 @@
-"""A captured HTTP message in a file: head and body, as a proxy, a browser or a provider's documentation shows it.
+"""An HTTP message in a file, head and body: as we keep it, and as a proxy or a provider's documentation shows it.
 
 Strategy: lines are headers until the blank line; where that is missing, until the first line that begins a body
 (`<` or `--`). Folded headers are unfolded, and a head that stands twice counts once: documentation has both. The body
@@ -6,6 +6,7 @@ is all the rest, whatever Content-Length says; one that came in chunks is put to
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from multidict import CIMultiDict
@@ -13,6 +14,8 @@ from multidict import CIMultiDict
 _START = re.compile(r"(?:[A-Z]+ \S+ HTTP/\d(?:\.\d)?|HTTP/\d(?:\.\d)? \d{3}\b.*)")
 _STATUS = re.compile(r"HTTP/\S+ (\d{3})")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
+# What would give credentials away, and what says how the body came over the wire.
+_NOT_KEPT = {"authorization", "proxy-authorization", "cookie", "transfer-encoding"}
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*)")
 
 
@@ -31,6 +34,12 @@ class HttpFile:
         return int(match[1]) if match else None
 
 
+def write(start: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+    """A whole HTTP message, as `parse` reads it, without credentials. A header's bytes stay as they came."""
+    lines = [start, *(f"{name}: {value}" for name, value in headers if name.lower() not in _NOT_KEPT)]
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
+
+
 def parse(data: bytes) -> HttpFile:
     """Read a whole HTTP message. Raises ValueError for what does not begin with a request or status line."""
     position, start = 0, ""
@@ -39,7 +48,7 @@ def parse(data: bytes) -> HttpFile:
     while position < len(data):
         end = data.find(b"\n", position)
         end = len(data) if end < 0 else end + 1
-        line = data[position:end].decode("utf-8", "replace").rstrip("\r\n")
+        line = data[position:end].decode("utf-8", "surrogateescape").rstrip("\r\n")
         if not start and not line.strip():
             position = end
             continue
