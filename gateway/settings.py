@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 import pydantic_settings
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -42,7 +43,9 @@ def _state_default() -> str:
 
 
 def _listed(value: object) -> object:
-    """A list in one environment variable: `a, b`."""
+    """A list in one environment variable: `a, b`, or as JSON."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return orjson.loads(value)
     return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 

@@ -14,8 +14,10 @@ def problem(error: Mapping[str, Any]) -> str:
     """One line: the setting, its value, what to do."""
     location = error["loc"]
     name = path_of(location)
-    if len(location) == 1:
-        name = f"MM7_{location[0]}".upper()
+    if location[0] != "accounts":
+        name = f"MM7_{str(location[0]).upper()}{name.removeprefix(str(location[0]))}"
+    elif len(location) == 1:
+        name = "MM7_ACCOUNTS"
     value = error["input"]
     secret = _SECRETS & {str(step) for step in location}
     if secret or isinstance(value, (Mapping, list)) or error["type"] == "missing":

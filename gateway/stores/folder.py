@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore
 
 from .files import sync_folder
@@ -35,6 +36,11 @@ class Folder(Objects):
         super().__init__(root.as_uri())
         # Of its own: on a disk that hangs the loop's own threads, which others need, would all end up waiting for it.
         self._threads = ThreadPoolExecutor(_THREADS, "media")
+
+    def open(self) -> None:
+        """Make it; where that cannot be done it may be mended while the program runs, and is tried with each call."""
+        with contextlib.suppress(BaseError, OSError):
+            super().open()
 
     def _opened(self, url: str) -> ObjectStore:  # noqa: ARG002  # a path needs no parsing
         return LocalStore(self._root, mkdir=True)

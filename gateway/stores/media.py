@@ -61,6 +61,7 @@ class MediaStore:
         self.url = _normalised(url)
         try:
             self._objects = Folder(_path(self.url)) if self.url.startswith("file:") else Objects(self.url)
+            self._objects.open()
         except (BaseError, OSError) as error:
             raise ValueError(f"MM7_MEDIA_URL = {self.url!r} cannot be opened: {_first_line(error)}") from error
 

@@ -55,8 +55,19 @@ class Objects:
     """
 
     def __init__(self, url: str) -> None:
-        self._store = self._opened(url)
+        self._url = url
+        self._open: ObjectStore | None = None
         _settle_at_exit()
+
+    @property
+    def _store(self) -> ObjectStore:
+        if self._open is None:
+            self._open = self._opened(self._url)
+        return self._open
+
+    def open(self) -> None:
+        """Find out whether the URL means anything; nothing is asked of a server."""
+        _ = self._store
 
     def _opened(self, url: str) -> ObjectStore:
         return from_url(url) if url.startswith("memory:") else from_url(url, **_REMOTE)

@@ -71,6 +71,7 @@ async def test_callbacks_are_taken_whole_and_become_their_events_when_the_store_
         assert (answered.status, clock() - began < 1.5) == (200, True)
     assert (await started.post(b"garbage")).status == 400
     assert (spool.events, started.publisher.sent) == (4, [])
+    assert "media store" in started.receiver.troubles[0]
     away.away = False
     await drained(started, spool)
     assert [event["data"]["transaction_id"] for event in started.publisher.events] == ["t-0", "t-1", "t-2", None]
@@ -122,6 +123,22 @@ async def test_a_retry_of_one_that_waits_whole_is_answered_and_kept_once(receivi
     encoded = picture("t-1")
     statuses = [(await started.post(encoded.body, encoded.content_type)).status for _ in range(3)]
     assert (statuses, spool.events) == ([200] * 3, 1)
+
+
+async def test_a_media_folder_that_cannot_be_made_keeps_no_receiver_from_starting(receiving, spool, tmp_path) -> None:
+    folder = tmp_path / "media"
+    folder.write_text("in the way")
+    started = await receiving(spool=spool, media_url=folder.as_uri())
+    encoded = picture("t-1")
+    assert (await started.post(encoded.body, encoded.content_type)).status == 200
+    assert spool.events == 1
+    folder.unlink()
+    await drained(started, spool)
+    [part] = started.publisher.events[0]["data"]["parts"]
+    assert await started.media.get(part["url"]) == PNG + b"t-1"
+    encoded = picture("t-2")
+    assert (await started.post(encoded.body, encoded.content_type)).status == 200
+    assert started.receiver.troubles == []
 
 
 async def test_without_a_spool_it_is_left_with_the_provider(receiving) -> None:

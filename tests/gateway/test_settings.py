@@ -255,3 +255,15 @@ def test_a_variable_that_begins_like_a_setting_and_is_none_is_named(monkeypatch)
     monkeypatch.setenv("MM7_HTPP_PORT", "80")
     monkeypatch.setenv("MM7_ACCOUNTS__SINCH__PROFILE", "sinch")
     assert unknown_variables() == ["MM7_HTPP_PORT"]
+
+
+@pytest.mark.parametrize("given", ["a.example, *.b.example", '["a.example", "*.b.example"]'])
+def test_a_list_in_one_variable_is_written_with_commas_or_as_json(monkeypatch, given) -> None:
+    monkeypatch.setenv("MM7_FETCH_HOSTS", given)
+    assert Settings.load().fetch_hosts == ["a.example", "*.b.example"]
+
+
+def test_a_problem_in_a_list_names_its_variable(monkeypatch) -> None:
+    monkeypatch.setenv("MM7_FETCH_HOSTS", "a.example, b c")
+    with pytest.raises(SettingsError, match=r"MM7_FETCH_HOSTS\[1\] = 'b c'"):
+        Settings.load()
