@@ -24,7 +24,17 @@ from aio_pika.abc import AbstractIncomingMessage
 
 ROOT = Path(__file__).parent
 # These may share the machine with others; what is timed, or starts servers, may not.
-COMPUTING = ("gateway", "media", "properties", "security", "soak", "workers", "test_import_rules.py", "test_readme.py")
+COMPUTING = (
+    "gateway",
+    "media",
+    "properties",
+    "security",
+    "setup",
+    "soak",
+    "workers",
+    "test_import_rules.py",
+    "test_readme.py",
+)
 TIMED = ("gateway/stores", "media/test_store_down.py", "workers/test_app.py", "workers/test_programs.py")
 UP_WITHIN = 20.0
 BROKEN = ("Traceback", "never retrieved", "never awaited", "Unclosed")
