@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import installation
+from private_server import Startable
 from rabbitmq import Epmd, RabbitNode
 from rundir import RUN_DIR, NodeDir, allowed_sources
 
@@ -17,7 +18,7 @@ cluster_formation.peer_discovery_backend = classic_config
 """
 
 
-class RabbitCluster:
+class RabbitCluster(Startable):
     """Nodes that may each be killed, stopped and frozen, and started again: `nodes` are ordinary RabbitNodes."""
 
     def __init__(self, server: installation.Installation, run_dir: Path = RUN_DIR, size: int = SIZE) -> None:
@@ -63,17 +64,6 @@ class RabbitCluster:
             node.destroy()
         self._epmd.stop()
         self._dir.remove()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
 
 
 def _seed(number: int, name: str) -> str:

@@ -1,9 +1,7 @@
 """A private, real RabbitMQ node: loopback only, its own data, name, cookie and ports; and its faults, for the tests."""
 
 import os
-import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -12,10 +10,10 @@ import installation
 from guard import Guarded
 from handshake import rabbitmq_version
 from installation import Installation
-from problems import StartFailed
-from rundir import RUN_DIR, NodeDir, allowed_sources, free_ports
+from private_server import PrivateServer
+from rundir import RUN_DIR, allowed_sources, free_ports
 
-START_WITHIN, STOP_WITHIN = 60.0, 20.0
+START_WITHIN = 60.0
 MEMORY_BYTES = 1 << 30
 CONFIG = f"""\
 vm_memory_high_watermark.absolute = {MEMORY_BYTES}
@@ -47,21 +45,22 @@ class Epmd:
             self._running = None
 
 
-class RabbitNode:
+class RabbitNode(PrivateServer):
     """One node. It may be stopped or killed and started again, on the same ports with the same data.
 
     Nodes that are to find each other share an `epmd`, which is then not theirs to start and to stop, and a `cookie`.
     """
 
+    stop_within = 20.0
+
     def __init__(
         self, server: Installation, run_dir: Path = RUN_DIR, *, epmd: Epmd | None = None, cookie: str = ""
     ) -> None:
+        super().__init__(run_dir, "rabbitmq")
         self._server = server
-        self._dir = NodeDir(run_dir, "rabbitmq")
         self.port, self._dist_port = free_ports(2)
         self.name = f"mm7-{self._dir.unique}@localhost"
         self.version = ""
-        self._vm: Guarded | None = None
         self._shares_epmd = epmd is not None
         self._epmd = epmd or Epmd(server.epmd, self.data_dir)
         self._env = self._environment()
@@ -81,10 +80,6 @@ class RabbitNode:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
     @property
-    def data_dir(self) -> Path:
-        return self._dir.path
-
-    @property
     def origin(self) -> str:
         return self._server.origin
 
@@ -97,44 +92,19 @@ class RabbitNode:
         """Return when a client can connect; `StartFailed` after a minute or when the node gives up."""
         if not self._shares_epmd:
             self._epmd.start()
-        self._vm = self._guarded("rabbitmq", [self._server.program("rabbitmq-server")])
-        deadline = time.monotonic() + START_WITHIN
-        while not (version := rabbitmq_version(self.url)):
-            if not self._vm.alive or time.monotonic() > deadline:
-                tail = self._vm.log_tail()
-                self.kill()
-                raise StartFailed(f"the RabbitMQ node in {self.data_dir} did not start; its log ends:\n{tail}")
-            time.sleep(0.05)
-        self.version = version
+        command = [self._server.program("rabbitmq-server")]
+        self.running = Guarded("rabbitmq", command, folder=self.data_dir, env=self._env)
+        self.version = self.wait_for(lambda: rabbitmq_version(self.url), START_WITHIN, "RabbitMQ node")
 
     def stop(self) -> None:
-        """End the node as an administrator would."""
-        if self._vm:
-            self.resume()  # a frozen node would not hear it
-            self._vm.terminate(STOP_WITHIN)
+        """End the node, and its directory of nodes."""
+        super().stop()
         self._stop_epmd()
 
     def kill(self) -> None:
-        """End the node as a power cut would, but for the disk's own memory."""
-        if self._vm:
-            self._vm.kill()
+        """The same at once."""
+        super().kill()
         self._stop_epmd()
-
-    def destroy(self) -> None:
-        """End the node and remove its data; a kill does, since nobody will read the data."""
-        self.kill()
-        self._dir.remove()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
 
     def ctl(self, *args: str, timeout: float = 30) -> str:
         """What `rabbitmqctl` prints for `args`; about half a second a call."""
@@ -159,25 +129,9 @@ class RabbitNode:
     def close_connections(self, reason: str = "closed by a test") -> None:
         self.ctl("close_all_connections", reason)
 
-    @property
-    def alive(self) -> bool:
-        return bool(self._vm and self._vm.alive)
-
     def disk_alarm(self, on: bool) -> None:  # noqa: FBT001 - as above
         """Raise or clear the disk alarm."""
         self.ctl("set_disk_free_limit", "1000000GB" if on else "50MB")
-
-    def pause(self) -> None:
-        """Freeze the node: its connections stay open and nothing answers."""
-        if self._vm:
-            self._vm.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self._vm:
-            self._vm.signal(signal.SIGCONT)
-
-    def _guarded(self, name: str, command: Sequence[str]) -> Guarded:
-        return Guarded(name, command, folder=self.data_dir, env=self._env)
 
     def _stop_epmd(self) -> None:
         if not self._shares_epmd:

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +10,11 @@ from typing import Self
 import packages
 from guard import Guarded
 from handshake import redis_version
-from problems import NoServer, StartFailed
-from rundir import RUN_DIR, NodeDir, allowed_sources, free_ports
+from private_server import PrivateServer
+from problems import NoServer
+from rundir import RUN_DIR, allowed_sources, free_ports
 
-START_WITHIN, STOP_WITHIN = 20.0, 10.0
+START_WITHIN = 20.0
 
 
 @dataclass(frozen=True)
@@ -39,16 +38,15 @@ def find(source: str, run_dir: Path) -> Program:
     return Program("installed", path)
 
 
-class RedisNode:
+class RedisNode(PrivateServer):
     """One server. It may be stopped or killed and started again, on the same port."""
 
     def __init__(self, program: Program, run_dir: Path = RUN_DIR, *, appendonly: bool = False) -> None:
+        super().__init__(run_dir, "redis")
         self._program = program
         self._appendonly = appendonly
-        self._dir = NodeDir(run_dir, "redis")
         (self.port,) = free_ports(1)
         self.version = ""
-        self._server: Guarded | None = None
 
     @classmethod
     def create(cls, run_dir: Path = RUN_DIR, sources: Sequence[str] | None = None, *, appendonly: bool = False) -> Self:
@@ -67,62 +65,14 @@ class RedisNode:
         return f"redis://127.0.0.1:{self.port}/0"
 
     @property
-    def data_dir(self) -> Path:
-        return self._dir.path
-
-    @property
     def origin(self) -> str:
         return self._program.origin
 
     def start(self) -> None:
         """Return when it answers PING; `StartFailed` when it does not."""
         env = {**os.environ, **self._program.env}
-        self._server = Guarded("redis", self._command(), folder=self.data_dir, env=env)
-        deadline = time.monotonic() + START_WITHIN
-        while not (version := redis_version(self.url)):
-            if not self._server.alive or time.monotonic() > deadline:
-                tail = self._server.log_tail()
-                self.kill()
-                raise StartFailed(f"the Redis in {self.data_dir} did not start; its log ends:\n{tail}")
-            time.sleep(0.02)
-        self.version = version
-
-    def stop(self) -> None:
-        if self._server:
-            self.resume()  # a frozen server would not hear it
-            self._server.terminate(STOP_WITHIN)
-
-    def kill(self) -> None:
-        if self._server:
-            self._server.kill()
-
-    def pause(self) -> None:
-        """Freeze the server: its connections stay open and nothing answers."""
-        if self._server:
-            self._server.signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        if self._server:
-            self._server.signal(signal.SIGCONT)
-
-    @property
-    def alive(self) -> bool:
-        return bool(self._server and self._server.alive)
-
-    def destroy(self) -> None:
-        self.kill()
-        self._dir.remove()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
+        self.running = Guarded("redis", self._command(), folder=self.data_dir, env=env)
+        self.version = self.wait_for(lambda: redis_version(self.url), START_WITHIN, "Redis")
 
     def _command(self) -> list[str]:
         program = self.data_dir / "redis-server"  # by this name, so that its command line says whose it is

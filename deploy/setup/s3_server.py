@@ -2,27 +2,24 @@
 
 import os
 import sys
-import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from guard import Guarded
-from problems import StartFailed
-from rundir import RUN_DIR, NodeDir, free_ports
+from private_server import PrivateServer
+from rundir import RUN_DIR, free_ports
 
-START_WITHIN, STOP_WITHIN = 20.0, 5.0
+START_WITHIN = 20.0
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy the machine has
 
 
-class S3Server:
+class S3Server(PrivateServer):
     """One server. It may be paused, or stopped and started again on the same port; what it held is gone then."""
 
     def __init__(self, run_dir: Path = RUN_DIR) -> None:
-        self._dir = NodeDir(run_dir, "s3")
+        super().__init__(run_dir, "s3")
         (self.port,) = free_ports(1)
-        self.server: Guarded | None = None
 
     @property
     def url(self) -> str:
@@ -42,14 +39,8 @@ class S3Server:
     def start(self) -> None:
         """Return when it answers; `StartFailed` when it does not."""
         command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-        self.server = Guarded("s3", command, folder=self._dir.path, env=os.environ)
-        deadline = time.monotonic() + START_WITHIN
-        while not self._answers():
-            if not self.server.alive or time.monotonic() > deadline:
-                tail = self.server.log_tail()
-                self.stop()
-                raise StartFailed(f"moto's S3 server did not start; its log ends:\n{tail}")
-            time.sleep(0.02)
+        self.running = Guarded("s3", command, folder=self.data_dir, env=os.environ)
+        self.wait_for(self._answers, START_WITHIN, "S3 server (moto)")
 
     def _answers(self) -> bool:
         try:
@@ -65,23 +56,3 @@ class S3Server:
         request = urllib.request.Request(f"{self.url}/{path}", method=method)  # noqa: S310 - our own loopback
         with _DIRECT.open(request, timeout=5) as response:
             return int(response.status)
-
-    def stop(self) -> None:
-        if self.server:
-            self.server.terminate(STOP_WITHIN)
-
-    def destroy(self) -> None:
-        if self.server:
-            self.server.kill()
-        self._dir.remove()
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.destroy()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()

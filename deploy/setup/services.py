@@ -123,19 +123,18 @@ def private(kind: Kind, run_dir: Path, *, start: bool) -> Server:
 def _from(source: str, kind: Kind, run_dir: Path, *, start: bool) -> Server:
     server = kind.private[source](run_dir)
     begun = time.monotonic()
-    try:
-        if start:
-            server.start()
-            where = server.url.rpartition("/")[0].rpartition("/")[2].rpartition("@")[2]
-            took = f"ready in {time.monotonic() - begun:.0f} s"
-            say(f"{kind.name}: private {kind.product} {server.version} {server.origin} on {where}, {took}")
-    except StartFailed as problem:
-        say(f"{kind.name}: {source} failed, trying the next. {problem}")
-        server.destroy()
-        raise
-    except BaseException:
-        server.destroy()
-        raise
+    with ExitStack() as undo:
+        undo.callback(server.destroy)
+        try:
+            if start:
+                server.start()
+                where = server.url.rpartition("/")[0].rpartition("/")[2].rpartition("@")[2]
+                took = f"ready in {time.monotonic() - begun:.0f} s"
+                say(f"{kind.name}: private {kind.product} {server.version} {server.origin} on {where}, {took}")
+        except StartFailed as problem:
+            say(f"{kind.name}: {source} failed, trying the next. {problem}")
+            raise
+        undo.pop_all()
     return server
 
 

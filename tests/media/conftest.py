@@ -29,7 +29,7 @@ def s3(s3_server, monkeypatch) -> Iterator[object]:
     for name, value in s3_server.env.items():
         monkeypatch.setenv(name, value)
     yield s3_server
-    if not s3_server.server.alive:
+    if not s3_server.alive:
         s3_server.start()
 
 

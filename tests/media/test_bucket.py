@@ -2,8 +2,6 @@
 
 import asyncio
 import io
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -79,14 +77,14 @@ def _all_calls(store: MediaStore, one, within: float) -> list[Awaitable[object]]
 async def test_a_server_that_is_frozen_is_unavailable_in_time_and_works_again(bucket_url, s3, blob) -> None:
     store, one = MediaStore(bucket_url), blob(b"one")
     await store.keep([one])
-    os.killpg(s3.server.pid, signal.SIGSTOP)
+    s3.pause()
     try:
         began = time.monotonic()
         results = await asyncio.gather(*_all_calls(store, one, 0.4), return_exceptions=True)
         took = time.monotonic() - began
         link = await store.signed(store.url_of(one.sha256), 60, within=0.4)  # needs no server
     finally:
-        os.killpg(s3.server.pid, signal.SIGCONT)
+        s3.resume()
 
     assert [type(each) for each in results] == [MediaUnavailable] * 7
     assert all("within 0.4 s" in str(each) for each in results)
