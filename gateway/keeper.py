@@ -20,6 +20,7 @@ from gateway.telemetry import logs
 
 BROKERS_SHARE = 0.5
 SETTLE_WITHIN = 5.0
+REFUSED_SECONDS = 10.0  # for which a spool that has refused is taken at its word: who is not ready is not asked
 
 Place = Literal["broker", "spool"]
 log = logs.get()
@@ -42,12 +43,14 @@ class Keeper:
     def __init__(self, publisher: Publishes, spool: Spool[Entry] | None = None) -> None:
         self._publisher = publisher
         self._spool = spool
-        self._refused = ""
+        self._refused, self._refused_until = "", 0.0
 
     @property
     def reason(self) -> str:
-        """Why nothing can be kept while the broker is away; empty if the spool would."""
-        return "no spool (MM7_SPOOL_DIR is empty)" if self._spool is None else self._refused
+        """Why nothing can be kept while the broker is away; empty if the spool would, or may by now."""
+        if self._spool is None:
+            return "no spool (MM7_SPOOL_DIR is empty)"
+        return self._refused if _left(self._refused_until) else ""
 
     async def keep(self, account: str, message: Outgoing, *, until: float) -> Place:
         """Return when the event is safe, and where. NotKept by `until`, a time of the event loop's clock."""
@@ -75,8 +78,9 @@ class Keeper:
             await spool.append(account, entry, within=_left(until))
         except SpoolUnavailable as error:
             self._refused = f"spool: {error}"
+            self._refused_until = asyncio.get_running_loop().time() + REFUSED_SECONDS
             raise NotKept(self._refused) from error
-        self._refused = ""
+        self._refused_until = 0.0
 
     @asynccontextmanager
     async def draining(self, publish: Publish[Entry]) -> AsyncIterator[None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from gateway import entries, mm7
+from gateway import entries, keeper, mm7
 from gateway.broker import Progress, PublishFailed
 from gateway.keeper import Keeper
 from gateway.stores.correlation import Correlation, Origin
@@ -129,6 +129,17 @@ async def test_a_full_spool_and_no_broker_is_503_and_ready_says_why(receiving, t
         assert set(transactions(started)) == {f"t-{n}" for n in range(5) if statuses[n] == 200} | {"t-9"}
 
 
+async def test_a_spool_that_has_refused_is_asked_again_after_a_while(receiving, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(keeper, "REFUSED_SECONDS", 0.3)
+    async with Spool(tmp_path / "spool", entries.dump, entries.load, max_bytes=10) as small:
+        started = await receiving(spool=small)
+        started.publisher.hold = Down()
+        assert (await started.post(deliver("t-1"))).status == 503
+        assert started.keeper.reason
+        await asyncio.sleep(0.4)
+        assert not started.keeper.reason, "else a receiver that gets no callbacks is never ready again"
+
+
 async def test_a_broker_that_hangs_leaves_the_spool_time_to_answer(receiving, spool) -> None:
     async def hang() -> None:  # as the publisher does: it fails when its time is over
         await asyncio.sleep(0.5)
@@ -241,14 +252,14 @@ async def test_settling_ends_when_the_broker_takes_nothing(spool) -> None:
         async def publish_all(self, chunk) -> Progress:
             return Progress(0, "no connection")
 
-    keeper = Keeper(Never(), spool)
+    keeping = Keeper(Never(), spool)
     from gateway.broker import Outgoing
 
     message = Outgoing(exchange="", routing_key="q", body=orjson.dumps({}), content_type="application/json")
     clock = asyncio.get_running_loop().time
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(keeper.draining(Never().publish_all))
-        assert await keeper.keep("a", message, until=clock() + 1) == "spool"
+        await stack.enter_async_context(keeping.draining(Never().publish_all))
+        assert await keeping.keep("a", message, until=clock() + 1) == "spool"
         began = clock()
     assert clock() - began < 3
     assert spool.events == 1
