@@ -19,7 +19,7 @@ from gateway import __version__
 from gateway.stores.buckets import Buckets, MediaTooLarge
 from gateway.stores.media import MediaNotFound, MediaUnavailable
 
-from .rules import Refused, Rules, bucket_and_key, parse, shown
+from .rules import Refused, Rules, bucket_and_key, not_public, parse, shown
 
 MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -169,8 +169,5 @@ def _target(url: URL, response: aiohttp.ClientResponse) -> URL:
 
 def _unconnected(url: URL, error: OSError) -> Refused | Unreachable:
     if isinstance(error, Forbidden):
-        return Refused(
-            f"{url.host} is at {error.address}, which is no public address: "
-            "serve it from one, or add its network to MM7_FETCH_NETWORKS"
-        )
+        return Refused(not_public(url.host or "", error.address))
     return Unreachable(f"no connection to {url.host}: {error.strerror or error}")

@@ -112,6 +112,8 @@ class Rules:
             raise Refused(f"{host} is allowed by https alone: use that, or add http://{host} to MM7_FETCH_HOSTS")
         if not any(rule.takes_port(url.scheme, url.port) for rule in spoken):
             raise Refused(f"port {url.port} of {host} is not allowed: add {host}:{url.port} to MM7_FETCH_HOSTS")
+        if _is_address(host) and not self.reach(host):  # which is looked at again when the socket is opened
+            raise Refused(not_public(host, host))
 
     def reach(self, text: str) -> bool:
         """Whether a connection to an address may be opened."""
@@ -120,6 +122,14 @@ class Rules:
         address = ip_address(text)
         meant = _meant(address)
         return any(address in network or meant in network for network in self.networks) or _is_public(meant)
+
+
+def not_public(host: str, address: str) -> str:
+    """What is said of a host that no connection is opened to."""
+    return (
+        f"{host} is at {address}, which is no public address: "
+        "serve it from one, or add its network to MM7_FETCH_NETWORKS"
+    )
 
 
 def parse(text: str) -> URL:
@@ -147,6 +157,14 @@ def shown(url: str | URL) -> str:
     netloc, slash, path = rest.partition("/")
     whole = f"{scheme}{separator}{netloc.rpartition('@')[2]}{slash}{path}"
     return whole if len(whole) <= _MAX_SHOWN else f"{whole[:_MAX_SHOWN]}…"
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _meant(address: Address) -> Address:
