@@ -28,7 +28,7 @@ class Health:
 
 def broker_reasons(*connections: Connection) -> list[str]:
     """What stands against being ready, of the broker."""
-    return [f"broker {c.state}: {c.reason}" for c in connections if c.state is not State.UP]
+    return list(dict.fromkeys(f"broker {c.state}: {c.reason}" for c in connections if c.state is not State.UP))
 
 
 def watch_broker(metrics: Metrics, *connections: Connection) -> None:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.contract.commands import path_of
+from gateway.contract.problems import path_of
 
 _SECRETS = {"basic", "vaspid", "amqp_url", "state_url"}
 _USERINFO = re.compile(r"//[^/\s]*@")

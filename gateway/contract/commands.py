@@ -16,13 +16,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from . import addresses, times
 from .events import Problem
+from .problems import problems_of
 
 MAX_ID_BYTES = 255  # it becomes the outcome's correlation_id, a short string of AMQP
 MAX_ADDRESS_LENGTH = 128  # it becomes a part of the outcome's routing key
 MAX_TEXT_LENGTH, MAX_URL_LENGTH = 1000, 8192
 MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 64 * 1024, 32
 MAX_RECIPIENTS, MAX_PARTS = 1000, 100
-MAX_PROBLEMS, MAX_PATH_LENGTH = 100, 200
 Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_replace"]
 OPERATIONS = get_args(Operation)
 # RFC 3339 as far as it is xs:dateTime too, which is how it is sent.
@@ -220,19 +220,3 @@ def _incomplete(found: Mapping[str, Any]) -> list[Problem]:
     if operation == "submit" and not any(found.get(role) for role in ("to", "cc", "bcc")):
         return [Problem(path="to", problem="a submit needs a recipient in to, cc or bcc")]
     return []
-
-
-def problems_of(error: ValidationError) -> list[Problem]:
-    """Pydantic's errors as path and sentence."""
-    found = [
-        Problem(path=path_of(e["loc"])[:MAX_PATH_LENGTH], problem=e["msg"].removeprefix("Value error, "))
-        for e in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    if len(found) > MAX_PROBLEMS:
-        found[MAX_PROBLEMS:] = [Problem(path="", problem=f"and {len(found) - MAX_PROBLEMS} more problems")]
-    return found
-
-
-def path_of(location: tuple[int | str, ...]) -> str:
-    """("parts", 1, "url") → `parts[1].url`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in location).removeprefix(".")

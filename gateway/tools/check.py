@@ -30,7 +30,7 @@ class Line:
 
 async def check(settings: Settings) -> AsyncIterator[Line]:
     """Look at everything the settings name."""
-    accounts = ", ".join(settings.accounts) or "none"
+    accounts = ", ".join(settings.accounts) or "none: name a TOML file with [accounts.<name>] in MM7_CONFIG"
     yield Line("settings", bool(settings.accounts), f"accounts: {accounts}")
     async with Connection(settings.amqp_url.get_secret_value(), "mm7 check") as connection:
         yield await _broker(connection)

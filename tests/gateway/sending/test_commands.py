@@ -277,3 +277,21 @@ def test_the_json_schema_names_every_field_as_users_write_it() -> None:
     assert schema["required"] == ["id"]
     assert schema["additionalProperties"] is False
     json.dumps(schema)
+
+
+@pytest.mark.parametrize("url", ["data:text/plain,hello", "", "not a url", "ftp:/x"])
+def test_what_is_no_url_is_told_in_words(url) -> None:
+    body = json.dumps({"id": "a", "to": ["1"], "parts": [{"content_type": "image/png", "url": url}]}).encode()
+    with pytest.raises(BadCommand) as caught:
+        commands.parse(body, None, {}, None)
+    [problem] = caught.value.problems
+    assert problem.path == "parts[0].url"
+    assert problem.problem.startswith("not a url: write https://")
+
+
+@pytest.mark.parametrize("name", ["content_type", "url", "sha256", "content_id"])
+def test_every_form_has_its_words(name) -> None:
+    part = {"content_type": "image/png", "url": "https://host/x", name: "\u00e4 b"}
+    with pytest.raises(BadCommand) as caught:
+        commands.parse(json.dumps({"id": "a", "to": ["1"], "parts": [part]}).encode(), None, {}, None)
+    assert [(p.path, p.problem[:6]) for p in caught.value.problems] == [(f"parts[0].{name}", "not a ")]
