@@ -44,8 +44,13 @@ REDIS = PackageSet(
     family="redis-server|redis-tools",
     program="usr/bin/redis-server",
 )
+HAPROXY = PackageSet("haproxy", "HAProxy", megabytes=2, family="haproxy", program="usr/sbin/haproxy")
+NGINX = PackageSet("nginx", "nginx", megabytes=1, family="nginx", program="usr/sbin/nginx")
+PROMETHEUS = PackageSet(
+    "prometheus", "Prometheus", megabytes=19, family="prometheus", program="usr/bin/prometheus"
+)  # and promtool
 # Libraries that the system lacks come along. Not libc: one of another age than the system's loader cannot start.
-LIBRARY = r"lib(?!c6|c-|python|pam|perl).*"
+LIBRARY = r"lib(?!c6|c-|js-|python|pam|perl).*"
 
 
 def unpacked(run_dir: Path, wanted: PackageSet) -> Path:

@@ -1,9 +1,7 @@
 """A private, real Redis (or Valkey) server: loopback only, nothing kept unless asked for."""
 
-import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -12,26 +10,16 @@ from guard import Guarded
 from handshake import redis_version
 from private_server import PrivateServer
 from problems import NoServer
+from programs import Program, unpacked
 from rundir import RUN_DIR, allowed_sources, free_ports
 
 START_WITHIN = 20.0
 
 
-@dataclass(frozen=True)
-class Program:
-    """A redis-server, where it comes from, and the libraries it needs beside the system's."""
-
-    origin: str
-    path: str
-    env: dict[str, str] = field(default_factory=dict)
-
-
 def find(source: str, run_dir: Path) -> Program:
     """The server of `source`, "installed" or "packages"; `NoServer` says why there is none."""
     if source == "packages":
-        root = packages.unpacked(run_dir, packages.REDIS)
-        libraries = {"LD_LIBRARY_PATH": packages.library_path(root)}
-        return Program("from Debian packages", str(root / packages.REDIS.program), libraries)
+        return unpacked(packages.REDIS, "redis-server", run_dir)
     path = shutil.which("redis-server") or shutil.which("valkey-server")
     if path is None:
         raise NoServer("no redis-server on this machine")
@@ -70,8 +58,7 @@ class RedisNode(PrivateServer):
 
     def start(self) -> None:
         """Return when it answers PING; `StartFailed` when it does not."""
-        env = {**os.environ, **self._program.env}
-        self.running = Guarded("redis", self._command(), folder=self.data_dir, env=env)
+        self.running = Guarded("redis", self._command(), folder=self.data_dir, env=self._program.environment)
         self.version = self.wait_for(lambda: redis_version(self.url), START_WITHIN, "Redis")
 
     def _command(self) -> list[str]:
