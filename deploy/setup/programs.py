@@ -1,4 +1,4 @@
-"""Programs of others that ours are put behind or looked at with: installed, else from Debian's packages under `.run/`."""
+"""Programs of others that ours are put behind or looked at with: installed, else unpacked from Debian's packages."""
 
 import os
 import shutil
