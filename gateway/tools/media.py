@@ -10,7 +10,6 @@ the same without anybody's doing; for 30 days:
 
 import asyncio
 import heapq
-import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,8 +28,6 @@ T = TypeVar("T")
 INTERRUPTED, MISSING = 1, 1
 LISTED = 50
 _AT_ONCE = 16
-_AGE = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 TITLES = ("age", "size", "type", "sha256")
 
 app = typer.Typer(no_args_is_help=True, help="The media store: what it holds, and deleting what is old.")
@@ -54,9 +51,10 @@ class Total:
 
 
 def _seconds(text: str) -> int:
-    if not (match := _AGE.fullmatch(text)):
-        raise typer.BadParameter(f"{text!r} is no age: write 90s, 15m, 2h or 40d")
-    return int(match[1]) * _UNITS[match[2]]
+    try:
+        return words.seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 AgeOption = Annotated[

@@ -1,13 +1,10 @@
 """Which dead letters a person means. Pure."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from . import words
 from .letters import Letter
-
-_DURATION = re.compile(r"(\d{1,6})([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +34,8 @@ def takes(selection: Selection, letter: Letter) -> bool:
 def moment(text: str, now: datetime) -> datetime:
     """A time (RFC 3339; without a zone in UTC), or how long ago (90s, 15m, 2h, 3d). ValueError for anything else."""
     try:
-        if match := _DURATION.fullmatch(text):
-            return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
+        if text[-1:] in "smhd" and text[:-1].isdecimal():
+            return now - timedelta(seconds=words.seconds(text))
         time = datetime.fromisoformat(text)
         return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):

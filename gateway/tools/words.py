@@ -1,11 +1,14 @@
 """Events, numbers and times in words for people."""
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+_SPAN = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _CONTROLS = ("Cc", "Zl", "Zp")  # not Cf: it holds emoji together
 
 
@@ -91,3 +94,10 @@ def count(number: int, thing: str) -> str:
 def size(count: int) -> str:
     """Bytes for people."""
     return f"{count} bytes" if count < 10_000 else f"{count / 1000:.0f} kB"  # where digits tire
+
+
+def seconds(text: str) -> int:
+    """A span of time as people write it, 90s, 15m, 2h or 40d, in seconds. ValueError for anything else."""
+    if not (match := _SPAN.fullmatch(text)):
+        raise ValueError(f"{text!r} is no age: write 90s, 15m, 2h or 40d")
+    return int(match[1]) * _UNITS[match[2]]
