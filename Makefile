@@ -4,10 +4,10 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test coverage check bench soak fuzz format lock setup
+.PHONY: help demo run test coverage check deploy-check bench soak fuzz format lock setup
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: setup ## The main job on real input, end to end, in a minute; leaves nothing running
 	@$(SERVICES) run -- $(BIN)/mm7 demo
@@ -32,6 +32,9 @@ check: setup ## Lint, format, types, import rules
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+deploy-check: setup ## All that is in deploy/: validated, loaded by the real programs, run; the alerts' tests
+	@$(SERVICES) run --redis -- $(BIN)/pytest tests/deploy
 
 bench: setup ## The benchmarks: ratios to floors measured in the same run
 	@$(SERVICES) run -- $(BIN)/python -m tests.bench
