@@ -113,6 +113,8 @@ async def test_a_client_that_goes_away_before_the_answer_does_not_lose_its_event
     client.cut()
     confirmed.set()
     await until(lambda: started.publisher.sent)
+    await until(lambda: not started.receiver.in_flight)
+    assert len(started.publisher.sent) == 1
 
 
 @pytest.mark.parametrize(

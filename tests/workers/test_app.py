@@ -222,6 +222,7 @@ async def test_at_the_end_of_its_patience_a_worker_leaves_the_rest_to_the_broker
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(place.worker, WITHIN)
     await until(lambda: place.observer.count(place.mt))
+    assert len(provider.bodies) == 1
 
 
 def test_settings_that_cannot_be_used_end_the_program_with_2(monkeypatch: pytest.MonkeyPatch, capsys) -> None:

@@ -56,6 +56,7 @@ async def test_a_store_that_is_down_does_not_hold_up_the_end(desk, beats) -> Non
     desk.state.down = True
     async with asyncio.timeout(2), beats.beating():
         pass
+    assert beats.reasons()
 
 
 async def test_nobody_is_taken_for_dead_before_the_store_has_answered_for_a_while(desk, beats, monkeypatch) -> None:
