@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from gateway.contract import kept
+
 from .message import Outgoing
 
 _MESSAGE = b"MM7\x01"
@@ -49,6 +51,8 @@ def load(frame: bytes) -> Outgoing:
     head, body = unseal(_MESSAGE, frame)
     try:
         stamp = head.pop("timestamp")
-        return Outgoing(**head, body=body, timestamp=datetime.fromisoformat(stamp) if stamp else None)
+        return Outgoing(
+            **kept.known(Outgoing, head), body=body, timestamp=datetime.fromisoformat(stamp) if stamp else None
+        )
     except (AttributeError, KeyError, TypeError) as error:
         raise ValueError("the frame is of another version") from error

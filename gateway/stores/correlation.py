@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from gateway.contract import kept
+
 from .state import WITHIN, State
 
 KEPT_SECONDS = 7 * 24 * 3600.0  # reports come as long as a message may wait for its phone: mostly three days
@@ -61,7 +63,7 @@ class Correlation:
             await asyncio.sleep(min(pause, left))
             pause = min(2 * pause, _LOOK_LAST)
             value = await self._state.get(key, within=self._within)
-        return Origin(**orjson.loads(value))
+        return Origin(**kept.known(Origin, orjson.loads(value)))
 
 
 def _expecting(account: str) -> str:

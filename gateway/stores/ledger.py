@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 
 import orjson
 
+from gateway.contract import kept
+
 from .state import WITHIN, State
 
 KEPT_SECONDS = 7 * 24 * 3600.0
@@ -114,4 +116,4 @@ def _before(mark: Sending) -> bytes | None:
 def _read(value: bytes | None) -> Sending | Outcome | None:
     if value is None:
         return None
-    return Outcome(value[1:]) if value.startswith(_OUTCOME) else Sending(**orjson.loads(value[1:]))
+    return Outcome(value[1:]) if value.startswith(_OUTCOME) else Sending(**kept.known(Sending, orjson.loads(value[1:])))
