@@ -98,11 +98,14 @@ def call(
         return response.status, dict(response.getheaders()), response.read().decode()
 
 
-def raw(port: int, request: bytes) -> bytes:
-    """What is answered to these very bytes, until the connection is closed."""
-    with socket.create_connection(("127.0.0.1", port), 15) as connection:
+def raw(port: int, request: bytes, tls: ssl.SSLContext | None = None) -> str:
+    """The first line of the answer to these very bytes."""
+    with contextlib.ExitStack() as stack:
+        connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), 15))
+        if tls:
+            connection = stack.enter_context(tls.wrap_socket(connection, server_hostname="localhost"))
         connection.sendall(request)
-        return b"".join(iter(lambda: connection.recv(65536), b""))
+        return stack.enter_context(connection.makefile("rb")).readline().decode()
 
 
 def folded() -> bytes:
@@ -118,10 +121,11 @@ def folded() -> bytes:
 class Load:
     """Callers with kept-alive connections that never pause; `answers` counts what they got, by status or error."""
 
-    def __init__(self, port: int, callers: int = 6) -> None:
+    def __init__(self, port: int, callers: int = 6, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[object, int] = {}
-        self._url = f"http://127.0.0.1:{port}/mm7/open"
+        self._url = f"{'https' if tls else 'http'}://localhost:{port}/mm7/open"
         self._callers = callers
+        self._tls: ssl.SSLContext | bool = tls or True
 
     @contextlib.asynccontextmanager
     async def going(self) -> Any:
@@ -131,7 +135,8 @@ class Load:
             while not ending.is_set():
                 try:
                     data = report(padding)
-                    async with session.post(self._url, data=data, headers={"Content-Type": "text/xml"}) as response:
+                    headers = {"Content-Type": "text/xml"}
+                    async with session.post(self._url, data=data, headers=headers, ssl=self._tls) as response:
                         await response.read()
                         outcome: object = response.status
                 except aiohttp.ClientError as error:
@@ -178,3 +183,8 @@ class Authority:
         if client:
             context.load_cert_chain(client)
         return context
+
+
+def authorities(folder: Path) -> tuple[Authority, Authority, Authority]:
+    """The server's, a provider's and another provider's."""
+    return Authority(folder, "ours"), Authority(folder, "Sinch Client CA"), Authority(folder, "Another Client CA")

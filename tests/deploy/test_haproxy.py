@@ -40,9 +40,7 @@ def plain(receivers) -> Iterator[HAProxy]:
 
 @pytest.fixture(scope="module")
 def authorities(tmp_path_factory) -> tuple[Authority, Authority, Authority]:
-    """The server's, a provider's and another provider's."""
-    folder = tmp_path_factory.mktemp("certificates")
-    return Authority(folder, "ours"), Authority(folder, "Sinch Client CA"), Authority(folder, "Another Client CA")
+    return fronting.authorities(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
@@ -109,14 +107,14 @@ def test_the_caller_is_judged_by_his_own_address_whatever_he_writes(plain, recei
 
 
 def test_a_folded_header_comes_through(plain, receivers) -> None:
-    assert fronting.raw(plain.port, fronting.folded()).startswith(b"HTTP/1.1 200 ")
+    assert fronting.raw(plain.port, fronting.folded()).startswith("HTTP/1.1 200 ")
     port, _ = ports(receivers[0])
-    assert fronting.raw(port, fronting.folded()).startswith(b"HTTP/1.0 400 ")
+    assert fronting.raw(port, fronting.folded()).startswith("HTTP/1.0 400 ")
 
 
 def test_what_is_too_large_is_refused_at_once(plain) -> None:
     head = "POST /mm7/open HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 10485761\r\n\r\n"
-    assert fronting.raw(plain.port, head.encode()).startswith(b"HTTP/1.1 413 ")
+    assert fronting.raw(plain.port, head.encode()).startswith("HTTP/1.1 413 ")
 
 
 def test_while_no_receiver_is_there_the_provider_keeps_its_callback() -> None:
