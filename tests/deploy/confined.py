@@ -37,15 +37,26 @@ def directives(*units: Path) -> list[tuple[str, str]]:
     return found
 
 
-def calls(group: str) -> Iterator[str]:
-    """The system calls of a group, as this machine's systemd knows it."""
-    shown = subprocess.run(["systemd-analyze", "syscall-filter", group], check=True, capture_output=True, text=True)
-    for word in re.findall(r"^    ([@\w]+)$", shown.stdout, re.MULTILINE):
-        yield from calls(word) if word.startswith("@") else [word]
+def groups() -> dict[str, list[str]]:
+    """The groups of system calls that this machine's systemd knows."""
+    shown = subprocess.run(["systemd-analyze", "syscall-filter"], check=True, capture_output=True, text=True).stdout
+    found: dict[str, list[str]] = {}
+    for line in shown.splitlines():
+        if line.startswith("@"):
+            members = found[line] = []
+        elif match := re.fullmatch(r"    ([@\w-]+)", line):
+            members.append(match[1])
+    return found
 
 
 def allowed(values: list[str]) -> set[str]:
     """What a list of SystemCallFilter= comes to; systemd always adds @default."""
+    known = groups()
+
+    def calls(word: str) -> Iterator[str]:
+        for member in known.get(word, [word]):
+            yield from [member] if member == word else calls(member)
+
     found = set(calls("@default"))
     for value in values:
         named = {call for word in value.removeprefix("~").split() for call in calls(word)}

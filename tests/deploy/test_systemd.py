@@ -2,6 +2,7 @@
 
 import ctypes.util
 import hashlib
+import os
 import re
 import shlex
 import shutil
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 COMMON = UNITS / "mm7-.service.d" / "common.conf"
 SERVICES = {"mm7-receiver@.service": "gateway", "mm7-worker@.service": "workers", "mm7-media-prune.service": ""}
+MM7 = "from gateway.tools.cli import main; main()"
 EXPOSURE = 15  # of 100; the network is most of it
 PICTURE = mm7.Part(content_type="image/png", data=bytes(range(256)) * 40, filename="a.png")
 
@@ -83,13 +85,19 @@ def test_every_variable_of_a_unit_is_a_setting(name) -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_unit_starts_a_program_that_is_installed(name) -> None:
-    command = shlex.split(dict(confined.directives(UNITS / name))["ExecStart"])
-    assert (Path(sys.executable).parent / Path(command[0]).name).exists()
-    if len(command) > 1:
-        done = subprocess.run(
-            [sys.executable, "-m", "gateway.tools.cli", *command[1:-3], "--help"], check=False, capture_output=True
-        )
-        assert done.returncode == 0
+    (program,) = shlex.split(dict(confined.directives(UNITS / name))["ExecStart"])[:1]
+    assert (Path(sys.executable).parent / Path(program).name).exists()
+
+
+def test_the_clean_up_cleans_up(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MM7_MEDIA_URL", tmp_path.as_uri())
+    _, *arguments = shlex.split(dict(confined.directives(UNITS / "mm7-media-prune.service"))["ExecStart"])
+    old = tmp_path / "ab" / ("ab" * 32)
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    os.utime(old, (0, 0))
+    done = subprocess.run([sys.executable, "-c", MM7, *arguments], check=False, capture_output=True)
+    assert (done.returncode, old.exists()) == (0, False), done.stderr
 
 
 class Notified:
