@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,6 +22,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_settings import NoDecode
 
 from gateway import profiles
 from gateway.profiles import Profile
@@ -49,6 +51,13 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         return ip_network(str(value))
     except ValueError:
         raise ValueError('not a network: write it as in "203.0.113.0/24", one host as in "203.0.113.7/32"') from None
+
+
+def _listed(value: object) -> object:
+    """A list in one environment variable: `a, b`, or as JSON."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        return orjson.loads(value)
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
 
 
 def _matching(pattern: str, otherwise: str) -> AfterValidator:
@@ -81,6 +90,7 @@ FetchHost = Annotated[
     ),
 ]
 Network = Annotated[IPv4Network | IPv6Network, PlainValidator(_network)]
+Listed = (NoDecode, BeforeValidator(_listed))
 Positive = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 

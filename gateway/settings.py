@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 import pydantic_settings
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
-from gateway.accounts import Account, FetchHost, Network, Port, Positive, Secret
+from gateway.accounts import Account, FetchHost, Listed, Network, Port, Positive, Secret
 from gateway.settings_problems import problem
 
 
@@ -40,16 +38,6 @@ def _media_default() -> str:
 
 def _state_default() -> str:
     return f"sqlite:///{Path.cwd()}/.run/state.db"
-
-
-def _listed(value: object) -> object:
-    """A list in one environment variable: `a, b`, or as JSON."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        return orjson.loads(value)
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
-
-
-Listed = (NoDecode, BeforeValidator(_listed))
 
 
 class Settings(BaseSettings):

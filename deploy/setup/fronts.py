@@ -19,7 +19,7 @@ START_WITHIN = 10.0
 HAPROXY_CONFIG = CHECKOUT / "deploy" / "haproxy" / "haproxy.cfg"
 NGINX_CONFIG = CHECKOUT / "deploy" / "nginx" / "mm7.conf"
 _SERVERS = r"(?:^  server \w+ .*\n)+"
-_MACHINE = re.compile(r"^  (?:log /dev/log|user|group|maxconn) .*\n", re.MULTILINE)
+_MACHINE = re.compile(r"^  (?:log /dev/log|user|group|maxconn|stats socket) .*\n", re.MULTILINE)
 
 
 class HAProxy(PrivateServer):
