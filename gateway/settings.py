@@ -11,18 +11,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import orjson
 import pydantic_settings
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
-from gateway.accounts import Account, FetchHost, Network, Port, Positive, Secret
+from gateway.accounts import Account, FetchHost, Listed, Network, Port, Positive, Secret
 from gateway.settings_problems import problem
 
 
@@ -42,16 +40,6 @@ def _state_default() -> str:
     return f"sqlite:///{Path.cwd()}/.run/state.db"
 
 
-def _listed(value: object) -> object:
-    """A list in one environment variable: `a, b`, or as JSON."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        return orjson.loads(value)
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
-
-
-Listed = (NoDecode, BeforeValidator(_listed))
-
-
 class Settings(BaseSettings):
     """All settings of both programs and of the mm7 tool."""
 
@@ -61,6 +49,11 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Where callbacks are received.")
     http_port: Port = Field(8080, description="0 is any free one.")
     reuse_port: bool = Field(default=False, description="Several receivers may share the port of one host.")
+    trusted_proxies: Annotated[list[Network], *Listed] = Field(
+        [],
+        description="Networks of the proxies before the receiver: callbacks from there are judged by the last address "
+        "in X-Forwarded-For that is not in these.",
+    )
     admin_host: str = Field("127.0.0.1", description="/livez /readyz /metrics")
     admin_port: Port | None = Field(None, description="Default: 8081, of the worker 8082.")
     answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")
