@@ -38,7 +38,7 @@ def image_environment() -> dict[str, str]:
 def modules() -> dict[str, str]:
     """A program's command → the module that it runs."""
     scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    return {name: entry.partition(".")[0] for name, entry in scripts.items()}
+    return {name: entry.partition(":")[0].removesuffix(".__main__") for name, entry in scripts.items()}
 
 
 def secrets_named(toml: str) -> set[str]:
@@ -54,6 +54,8 @@ def load(monkeypatch: pytest.MonkeyPatch, program: str, environment: Mapping[str
         if name != "PATH":
             monkeypatch.setenv(name, value)
     assert unknown_variables() == []
+    written = tomllib.loads(toml.read_text()).keys() & {name.removeprefix("MM7_").lower() for name in os.environ}
+    assert not written, "what the file says does not count: a variable wins over it"
     return KINDS[program].load()
 
 

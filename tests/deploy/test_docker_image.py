@@ -132,8 +132,6 @@ def environment(image, tmp_path) -> dict[str, str]:
     config = image / "mm7.toml"
     config.write_text(ACCOUNT)
     inner = {name: OURS.sub(str(image), value) for name, value in image_environment().items()}
-    inner["MM7_MEDIA_URL"] = f"file://{image}/var/lib/mm7/media"
-    inner["MM7_STATE_URL"] = f"sqlite:///{image}/var/lib/mm7/state.db"
     mine = {"MM7_CONFIG": str(config), "MM7_AMQP_URL": "amqp://127.0.0.1:9/", "HOME": "/nowhere"}
     ports = {"MM7_HTTP_PORT": str(http), "MM7_ADMIN_PORT": str(admin)}
     hosts = {"MM7_HTTP_HOST": "127.0.0.1", "MM7_ADMIN_HOST": "127.0.0.1"}
