@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  # a script of the image, run by its path
 """The image's health check: whether /livez of the program in this container answers.
 
 Strategy: the standard library alone, since it runs every few seconds: importing the programs would take a second of

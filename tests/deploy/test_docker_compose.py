@@ -1,5 +1,6 @@
 """compose.yaml: read as Compose reads it, and each program's settings loaded from what its container would get."""
 
+import json
 import re
 from typing import Any
 
@@ -43,7 +44,7 @@ def seconds(duration: str) -> float:
 
 def test_it_is_what_the_compose_specification_says(project):
     compose_spec = pytest.importorskip("compose_spec", reason="compose-spec is not installed")
-    parsed = compose_spec.PyCompose.from_dict(project)
+    parsed = compose_spec.PyCompose.from_json(json.dumps(project))
     assert set(parsed.service_names()) == set(project["services"])
 
 
@@ -102,3 +103,12 @@ def test_redis_forgets_nothing(project):
     command = " ".join(project["services"]["redis"]["command"])
     for rule in ("--appendonly yes", "--appendfsync always", "--maxmemory-policy noeviction"):
         assert rule in command
+
+
+def test_prometheus_asks_the_services_by_their_names(project):
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    asked = {
+        name for job in config["scrape_configs"] for each in job.get("dns_sd_configs", []) for name in each["names"]
+    }
+    assert {"receiver", "worker", "rabbitmq"} <= asked & project["services"].keys()
+    assert asked - project["services"].keys() <= {"haproxy"}, "which stands before several receivers"
