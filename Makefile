@@ -53,9 +53,13 @@ format: setup ## The formatter, the safe fixes, the tables of the README, the ex
 	@$(BIN)/python -m gateway.tools.tables README.md
 	@$(BIN)/python -m gateway.tools.examples deploy
 
-lock: setup ## requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \
-	  --no-emit-index-url --no-emit-find-links --no-annotate --no-header -o requirements.lock
+# One for all that is developed with; of the same, what the image runs and what it is built with.
+LOCKED := uv pip compile --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-annotate --no-header
+lock: setup ## requirements.lock and the image's locks anew from pyproject.toml (needs uv)
+	$(LOCKED) --group dev pyproject.toml -o requirements.lock
+	$(LOCKED) -c requirements.lock --extra otel --extra images pyproject.toml -o deploy/docker/run.lock
+	$(LOCKED) -c requirements.lock --group build -o deploy/docker/build.lock
 
 setup:
 	@bash deploy/setup/venv.sh
