@@ -58,8 +58,9 @@ async def state(settings: Settings) -> AsyncIterator[State]:
 
 async def run(settings: Settings) -> None:
     """Receive callbacks until SIGTERM or SIGINT, then answer those under way and end."""
-    log = logs.get()
+    log = logs.get(__name__)
     stop = signals.stop_event()
+    signals.switch_log_level(settings.log_level)
     metrics, media, events = Metrics(), MediaStore(settings.media_url), spool(settings)
     url, objects = settings.amqp_url.get_secret_value(), topology(settings)
     # In this order in, in the other order out: readiness goes first, the broker last.

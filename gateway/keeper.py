@@ -23,7 +23,7 @@ SETTLE_WITHIN = 5.0
 REFUSED_SECONDS = 10.0  # for which a spool that has refused is taken at its word: who is not ready is not asked
 
 Place = Literal["broker", "spool"]
-log = logs.get()
+log = logs.get(__name__)
 
 
 class Publishes(Protocol):

@@ -1,7 +1,10 @@
-"""SIGTERM and SIGINT as an event to wait for."""
+"""Signals: SIGTERM and SIGINT as an event to wait for, SIGUSR1 as a switch of the logs' level."""
 
 import asyncio
 import signal
+from functools import partial
+
+from gateway.telemetry import logs
 
 
 def stop_event() -> asyncio.Event:
@@ -17,3 +20,8 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told, number)
     return stop
+
+
+def switch_log_level(configured: str) -> None:
+    """At each SIGUSR1: from the configured level to debug, or back."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, partial(logs.switch, configured))

@@ -47,8 +47,9 @@ class Shared:
 
 async def run(settings: Settings) -> None:
     """Consume commands until SIGTERM or SIGINT, then finish those under way and end."""
-    log = logs.get()
+    log = logs.get(__name__)
     stop = signals.stop_event()
+    signals.switch_log_level(settings.log_level)
     metrics = Metrics()
     url, objects = settings.amqp_url.get_secret_value(), app.topology(settings)
     accounts = [account for account in settings.accounts.values() if account.outbound]
