@@ -192,9 +192,15 @@ def test_a_trace_is_followed_where_it_is_one(given: object, expected: str | None
 @pytest.mark.parametrize(
     ("properties", "expected"),
     [
-        ({"headers": {"traceparent": "a", "tracestate": "s", "ce-traceparent": "b"}}, {"traceparent": "a", "tracestate": "s"}),
+        (
+            {"headers": {"traceparent": "a", "tracestate": "s", "ce-traceparent": "b"}},
+            {"traceparent": "a", "tracestate": "s"},
+        ),
         ({"headers": {"ce-traceparent": "b", "tracestate": "another's"}}, {"traceparent": "b"}),
-        ({"headers": {"cloudEvents:traceparent": "c", "cloudEvents:tracestate": "s"}}, {"traceparent": "c", "tracestate": "s"}),
+        (
+            {"headers": {"cloudEvents:traceparent": "c", "cloudEvents:tracestate": "s"}},
+            {"traceparent": "c", "tracestate": "s"},
+        ),
         ({"headers": {"tracestate": "s"}}, {}),
         ({"body": b'{"traceparent": "d"}', "content_type": "application/cloudevents+json"}, {"traceparent": "d"}),
         ({"body": b'{"traceparent": "d"}', "content_type": "application/json"}, {}),
