@@ -10,6 +10,17 @@ from structlog.typing import FilteringBoundLogger
 
 from . import tracing
 
+LEVELS: Final[Mapping[str, str]] = {
+    "callback.accepted": "info",
+    "callback.refused": "warning",
+    "callback.unavailable": "warning",
+    "callback.turned_away": "warning",
+    "command.accepted": "info",
+    "command.refused": "warning",
+    "command.unknown": "warning",
+    "command.put_off": "info",
+    "command.repeated": "info",
+}
 CALLBACK: Final[Mapping[str, str]] = {
     "account": "whose callback; null for a path that is nobody's",
     "operation": "the MM7 operation, where it is one",
@@ -45,19 +56,17 @@ _NOT_IN_SPANS = {"status", "reason", "raw", "quirks", "bytes", "ms", "peer", "pa
 
 def callback(log: FilteringBoundLogger, word: str, facts: Mapping[str, object]) -> None:
     """Tell what became of a callback; `facts` are some of the keys."""
-    _tell(log, "callback", word, CALLBACK, facts)
+    _tell(log, f"callback.{word}", CALLBACK, facts)
 
 
 def attempt(log: FilteringBoundLogger, word: str, facts: Mapping[str, object]) -> None:
     """Tell what became of an attempt."""
-    _tell(log, "command", word, ATTEMPT, facts)
+    _tell(log, f"command.{word}", ATTEMPT, facts)
 
 
-def _tell(
-    log: FilteringBoundLogger, thing: str, word: str, keys: Mapping[str, str], facts: Mapping[str, object]
-) -> None:
+def _tell(log: FilteringBoundLogger, event: str, keys: Mapping[str, str], facts: Mapping[str, object]) -> None:
     assert facts.keys() <= keys.keys(), facts.keys() - keys.keys()
     said = {name: facts[name] for name in keys.keys() - _NOT_IN_SPANS if facts.get(name) is not None}
     tracing.note({f"mm7.{name}": value if isinstance(value, int) else str(value) for name, value in said.items()})
-    level = log.info if word in ("accepted", "put_off", "repeated") else log.warning
-    level(f"{thing}.{word}", **{name: facts.get(name) for name in keys})
+    level = log.info if LEVELS[event] == "info" else log.warning
+    level(event, **{name: facts.get(name) for name in keys})

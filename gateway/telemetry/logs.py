@@ -16,14 +16,13 @@ from typing import Any, Literal, cast
 import orjson
 import structlog
 
-from . import tracing
+from . import canonical, tracing
 from .sampling import WINDOW_SECONDS, Kind, Sampling
 
 Format = Literal["json", "console"]
 
 _SAMPLED_LEVELS = ("warning", "error", "exception", "critical")
-_NEVER_SAMPLED = ("callback.", "command.", "log.")
-_ALWAYS_SAMPLED = "callback.turned_away"
+_NEVER_SAMPLED = {*canonical.LEVELS, "log.left_out"} - {"callback.turned_away"}
 _EXPORTERS = ("opentelemetry.exporter.", "opentelemetry.sdk._shared_internal")
 
 
@@ -99,10 +98,9 @@ def _sampled(sampling: Sampling) -> Any:
 
     def sampled(_logger: object, method: str, line: dict[str, Any]) -> dict[str, Any]:
         event = str(line["event"])
-        if not event.startswith("log."):
-            _tell_left_out(sampling)
-        spared = event.startswith(_NEVER_SAMPLED) and event != _ALWAYS_SAMPLED
-        if method in _SAMPLED_LEVELS and not spared and not sampling.passes(Kind(event, line.get("account"))):
+        _tell_left_out(sampling)
+        sampled_too = method in _SAMPLED_LEVELS and event not in _NEVER_SAMPLED
+        if sampled_too and not sampling.passes(Kind(event, line.get("account"))):
             raise structlog.DropEvent
         return line
 
@@ -112,15 +110,19 @@ def _sampled(sampling: Sampling) -> Any:
 def _tell_left_out(sampling: Sampling, *, all_of_them: bool = False) -> None:
     for kind, lines in sampling.left_out(all_of_them=all_of_them):
         facts = {"of": kind.event, "account": kind.account, "lines": lines, "within_seconds": WINDOW_SECONDS}
-        # In a context of its own: it is not about the callback that is being worked on.
-        contextvars.Context().run(partial(get(__name__).warning, "log.left_out", **facts))
+        _warn("log.left_out", **facts)
+
+
+def _warn(event: str, **facts: object) -> None:
+    """In a context of its own: it is not about what is being worked on."""
+    contextvars.Context().run(partial(get(__name__).warning, event, **facts))
 
 
 def _not_exported(record: logging.LogRecord) -> bool:
     """What the exporter of traces complains of becomes one line of ours, sampled, without a traceback."""
     if not record.name.startswith(_EXPORTERS):
         return True
-    get(__name__).warning("traces.not_exported", reason=record.getMessage())
+    _warn("traces.not_exported", reason=record.getMessage())
     return False
 
 

@@ -100,9 +100,11 @@ def test_canonical_lines_are_never_sampled_but_for_those_that_anybody_can_cause(
     ):
         for _ in range(FIRST + 5):
             tell(logs.get(), word, {"account": "a"})
+    for _ in range(FIRST + 5):
+        logs.get().error("callback.crashed", account="a")
     events = [line["event"] for line in lines(capsys)]
     assert {event: events.count(event) for event in events} == {
-        "callback.refused": FIRST + 5, "command.unknown": FIRST + 5, "callback.turned_away": FIRST,
+        "callback.refused": FIRST + 5, "command.unknown": FIRST + 5, "callback.turned_away": FIRST, "callback.crashed": FIRST,
     }  # fmt: skip
 
 

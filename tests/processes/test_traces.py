@@ -253,3 +253,23 @@ def test_what_is_asked_for_and_not_installed_is_a_sentence_and_exit_code_2(modul
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=False)
     assert (ended.returncode, "install mm7-gateway[otel]" in ended.stderr) == (2, True), ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_mm7_send_begins_the_trace_of_its_command(
+    run, settings, amqp_url, broker, name, collector, eventually, monkeypatch
+):
+    async with Simulator() as provider:
+        config = settings(provider.url)
+        await run("workers", AMQP_URL=amqp_url, CONFIG=config).ready()
+        events = await broker.follow(f"mt.*.{name}.*")
+        monkeypatch.setenv("MM7_CONFIG", str(config))
+        monkeypatch.setenv("MM7_AMQP_URL", amqp_url)
+        line = ["send", "--account", name, "--to", "15553199144", "--text", "Hello"]
+        code = "from gateway.tools.cli import main; main()"
+        sent = await asyncio.create_subprocess_exec(sys.executable, "-c", code, *line, stdout=subprocess.DEVNULL)
+        assert await sent.wait() == 0
+        outcome = await events.next("mt.accepted")
+    [send] = await eventually(lambda: collector.of("send mm7.commands"))
+    [consumed] = await eventually(lambda: collector.of(f"process mm7.mt.{name}"))
+    assert (send.service, send.kind, send.parent) == ("mm7", "PRODUCER", "")
+    assert (consumed.parent, header(outcome)[0]) == (send.id, send.trace)
