@@ -17,13 +17,14 @@ RETRY_AFTER_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back to the provider. `outcome` is the word for it in logs and metrics."""
+    """What goes back to the provider. `outcome` is the word for it in logs and metrics, `reason` why, at the door."""
 
     http_status: int
     body: bytes
     outcome: str
     content_type: str = CONTENT_TYPE
     headers: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
 
 
 def _soap(account: Account, request: mm7.Request | None, code: int, text: str | None, message_id: str) -> bytes:
@@ -65,16 +66,15 @@ def refused(account: Account, error: mm7.DecodeError, message_id: str) -> Answer
     return Answer(status, _soap(account, error.request, error.status, text, message_id), "refused")
 
 
-def unavailable(account: Account, request: mm7.Request | None) -> Answer:
+def unavailable(account: Account, request: mm7.Request | None, reason: str = "") -> Answer:
     """Nothing could store it: the provider keeps it and comes again."""
     asked = replace(request, operation=None) if request else None  # a Fault, whatever was asked
     body = _soap(account, asked, 4006, None, "")
-    return Answer(
-        HTTPStatus.SERVICE_UNAVAILABLE, body, "unavailable", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-    )
+    later = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, body, "unavailable", headers=later, reason=reason)
 
 
 def plain(status: HTTPStatus, text: str, **headers: str) -> Answer:
     """What never got as far as MM7."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, f"{text}\n".encode(), f"http_{status}", "text/plain; charset=utf-8", named)
+    return Answer(status, f"{text}\n".encode(), f"http_{status}", "text/plain; charset=utf-8", named, text)

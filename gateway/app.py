@@ -59,8 +59,9 @@ async def state(settings: Settings) -> AsyncIterator[State]:
 
 async def run(settings: Settings) -> None:
     """Receive callbacks until SIGTERM or SIGINT, then answer those under way and end."""
-    log = logs.get()
+    log = logs.get(__name__)
     stop = signals.stop_event()
+    signals.switch_log_level(settings.log_level)
     metrics = Metrics(RECEIVER, accounts=settings.accounts, answer_within=settings.answer_within)
     # In this order in, in the other order out: readiness goes first, the broker last.
     async with AsyncExitStack() as stack:

@@ -113,7 +113,7 @@ def _receive_little(transport: asyncio.Transport | None) -> None:
 
 def no_room(account: Account) -> Answer:
     """503: as many bytes as may be are under way."""
-    return answers.unavailable(account, None)
+    return answers.unavailable(account, None, "too many bytes are under way (MM7_MAX_BYTES_IN_FLIGHT)")
 
 
 def _too_large(settings: Settings) -> Answer:

@@ -5,6 +5,7 @@ from datetime import datetime
 from gateway import http_file
 from gateway.broker import Outgoing, frames
 from gateway.intake import Callback
+from gateway.telemetry import tracing
 
 Entry = Outgoing | Callback
 
@@ -15,7 +16,7 @@ def dump(entry: Entry) -> bytes:
     """Make the frame of an entry."""
     if isinstance(entry, Outgoing):
         return frames.dump(entry)
-    head = {"account": entry.account, "received_at": entry.received_at.isoformat()}
+    head = {"account": entry.account, "received_at": entry.received_at.isoformat(), "trace": dict(entry.trace)}
     return frames.seal(_CALLBACK, head, entry.file())
 
 
@@ -27,6 +28,7 @@ def load(frame: bytes) -> Entry:
     found = http_file.parse(file)
     try:
         received_at = datetime.fromisoformat(head["received_at"])
-        return Callback(head["account"], received_at, found.start, found.headers, found.body)
+        trace = head["trace"] if "trace" in head else tracing.given(found.headers)  # not in those of an older version
+        return Callback(head["account"], received_at, found.start, found.headers, found.body, trace)
     except (KeyError, TypeError) as error:
         raise ValueError("the frame is of another version") from error

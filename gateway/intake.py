@@ -7,9 +7,8 @@ spool, and takes them when it is its turn there. What is read depends on the req
 import asyncio
 import contextlib
 import hashlib
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from gateway import answers, http_file, mm7
@@ -31,20 +30,23 @@ LARGE_BYTES = 64 * 1024  # decoding more than this would hold up the event loop 
 REPORT_WAIT_SECONDS = 0.4  # for the submit's answer that a report has overtaken
 STATE_WITHIN = 0.25
 MEDIA_WITHIN, SIGN_WITHIN = 10.0, 0.2
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")  # W3C Trace Context §3.2
 
-log = logs.get()
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """A request as it came. `start` is its first line; `headers` are looked up without regard to case."""
+    """A request as it came. `start` is its first line; `headers` are looked up without regard to case.
+
+    `trace`: the headers of the trace that its event belongs to.
+    """
 
     account: str
     received_at: datetime
     start: str
     headers: Mapping[str, str]
     body: bytes
+    trace: Mapping[str, str] = field(default_factory=dict)
 
     def file(self) -> bytes:
         """The request whole, as it is kept: `mm7 decode --http` reads it."""
@@ -125,8 +127,7 @@ class Intake:
         await self._media.keep(reading.blobs, within=within)
         await self._sign(event)
         about = event.data.command_id if isinstance(event.data, Report) else None
-        trace = callback.headers.get("traceparent", "")
-        return outgoing(event, correlation_id=about, traceparent=trace if _TRACEPARENT.fullmatch(trace) else None)
+        return outgoing(event, correlation_id=about, trace=callback.trace)
 
     async def _sign(self, event: Event) -> None:
         """Links to the parts, where they are asked for and the store can make them."""

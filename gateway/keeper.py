@@ -25,7 +25,7 @@ REFUSED_SECONDS = 10.0  # for which a spool that has refused is taken at its wor
 FILLING_SHARE = 0.8  # of what the spool may hold, and of how long: time for a person to look at it
 
 Place = Literal["broker", "spool"]
-log = logs.get()
+log = logs.get(__name__)
 
 
 class Publishes(Protocol):

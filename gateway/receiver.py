@@ -5,7 +5,7 @@ the spool; whatever is not is answered 503, so that the provider keeps it and co
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -20,13 +20,14 @@ from gateway.settings import Settings
 from gateway.stores.media import MediaUnavailable
 from gateway.stores.published import Published
 from gateway.stores.state import State
-from gateway.telemetry import logs
+from gateway.telemetry import canonical, logs, tracing
 from gateway.telemetry.metrics import Metrics
 
 KEEPING_SHARE = 0.85  # of the time to answer in; the rest is for the mark that it is published, and for the answer
 MEDIA_SHARE = 0.5  # of the time to keep it in; then it goes to the spool whole
+SHOWN = 100  # characters of what the other side has chosen, in a line of the log
 
-log = logs.get()
+log = logs.get(__name__)
 
 
 class Receiver:
@@ -59,9 +60,15 @@ class Receiver:
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request, whatever it is."""
         self.in_flight += 1
+        account = self._accounts.get(request.path.rstrip("/"))
+        route = account.callback_path if account else ""
         try:
-            with structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)):
-                answer = await self._answer(request)
+            with (
+                structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)),
+                tracing.receiving(request.method, route, request.headers),
+            ):
+                answer = await self._answer(request, account)
+                tracing.answered(answer.http_status)
         finally:
             self.in_flight -= 1
         headers = {**answer.headers, "Content-Type": answer.content_type}
@@ -70,8 +77,7 @@ class Receiver:
             response.force_close()  # what is left of an unread body must not be taken for the next request
         return response
 
-    async def _answer(self, request: web.Request) -> Answer:
-        account = self._accounts.get(request.path.rstrip("/"))
+    async def _answer(self, request: web.Request, account: Account | None) -> Answer:
         refusal = door.refuse(request, account, self._settings)
         if refusal is None:
             assert account is not None  # an unknown path was refused
@@ -80,9 +86,10 @@ class Receiver:
                 if isinstance(body, bytes):
                     return await self._take_in_time(account, request, body)
             refusal = body
-        name = account.name if account else ""
-        self._metrics.callbacks.labels(name, "", refusal.outcome).inc()
-        log.warning("callback.turned_away", account=name, path=request.path, status=int(refusal.http_status))
+        self._metrics.callbacks.labels(account.name if account else "", "", refusal.outcome).inc()
+        facts = _of_request(request, account) | _of_answer(refusal) | {"bytes": request.content_length}
+        word = "turned_away" if refusal.outcome.startswith("http_") else refusal.outcome
+        canonical.callback(log, word, facts | {"reason": refusal.reason})
         return refusal
 
     async def _take_in_time(self, account: Account, request: web.Request, body: bytes) -> Answer:
@@ -91,8 +98,9 @@ class Receiver:
         began = clock()
         within = self._settings.answer_within
         start = f"{request.method} {request.path_qs} HTTP/1.1"
-        callback = Callback(account.name, datetime.now(UTC), start, request.headers, body)
-        taking = _Taking(account, callback, began + KEEPING_SHARE * within)
+        trace = tracing.handed_on(request.headers)
+        callback = Callback(account.name, datetime.now(UTC), start, request.headers, body, trace)
+        taking = _Taking(account, callback, began + KEEPING_SHARE * within, _of_request(request, account))
         try:
             async with asyncio.timeout(within):
                 answer = await self._take(taking)
@@ -104,12 +112,11 @@ class Receiver:
             log.exception("callback.crashed", account=account.name)
             answer = taking.unavailable(f"internal error: {type(error).__name__}")
         seconds = clock() - began
-        operation = str(taking.facts.get("operation"))
-        known = operation if operation in mm7.MESSAGES else ""  # a label is no place for whatever was sent
-        self._metrics.callbacks.labels(account.name, known, answer.outcome).inc()
+        operation = str(taking.facts.get("operation") or "")
+        self._metrics.callbacks.labels(account.name, operation, answer.outcome).inc()
         self._metrics.answer_seconds.labels(account.name).observe(seconds)
-        level = log.info if answer.outcome == "accepted" else log.warning
-        level(f"callback.{answer.outcome}", **taking.facts, status=int(answer.http_status), ms=round(seconds * 1000, 1))
+        facts = taking.facts | _of_answer(answer) | {"ms": round(seconds * 1000, 1)}
+        canonical.callback(log, answer.outcome, facts)
         return answer
 
     async def _take(self, taking: "_Taking") -> Answer:
@@ -138,7 +145,7 @@ class Receiver:
                 message = await self._intake.message(taking.callback, reading, within=within)
         except (MediaUnavailable, TimeoutError) as error:
             reason = str(error) or "the media store is too slow"
-            taking.facts |= {"kept": "spool, whole", "because": reason}
+            taking.facts |= {"kept": "spool, whole", "reason": reason}
             await self._keeper.hold(account, taking.callback, until=until, reason=reason)
         else:
             taking.facts["kept"] = await self._keeper.keep(account, message, until=until)
@@ -151,16 +158,19 @@ class _Taking:
     account: Account
     callback: Callback
     keep_until: float  # by the event loop's clock
+    facts: dict[str, object]
     asked: mm7.Request | None = None
-    facts: dict[str, object] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.facts = {"account": self.account.name, "bytes": len(self.callback.body)}
+        self.facts["bytes"] = len(self.callback.body)
 
     def found(self, reading: Reading) -> None:
-        self.asked = reading.asked
-        operation = reading.asked.operation if reading.asked else None
-        self.facts |= {"operation": operation, "event_id": reading.event.id, "quirks": reading.event.data.quirks}
+        self.asked = asked = reading.asked
+        if asked is not None:
+            known = asked.operation in mm7.MESSAGES  # a label is no place for whatever was sent, nor is a line
+            transaction_id = asked.transaction_id[:SHOWN] if asked.transaction_id else None
+            self.facts |= {"operation": asked.operation if known else None, "transaction_id": transaction_id}
+        self.facts |= {"event_id": reading.event.id, "quirks": reading.event.data.quirks}
         if reading.error is not None:
             data = reading.event.data
             self.facts |= {"code": data.status_code, "reason": data.reason, "raw": data.raw}
@@ -168,3 +178,11 @@ class _Taking:
     def unavailable(self, reason: str) -> Answer:
         self.facts["reason"] = reason
         return answers.unavailable(self.account, self.asked)
+
+
+def _of_request(request: web.Request, account: Account | None) -> dict[str, object]:
+    return {"account": account and account.name, "peer": request.remote, "path": request.path[:SHOWN]}
+
+
+def _of_answer(answer: Answer) -> dict[str, object]:
+    return {"outcome": answer.outcome, "status": int(answer.http_status)}

@@ -1,8 +1,11 @@
-"""SIGTERM and SIGINT as an event to wait for."""
+"""Signals: SIGTERM and SIGINT as an event to wait for, SIGUSR1 as a switch of the logs' level."""
 
 import asyncio
 import contextlib
 import signal
+from functools import partial
+
+from gateway.telemetry import logs
 
 
 def stop_event() -> asyncio.Event:
@@ -29,3 +32,8 @@ async def again(stop: asyncio.Event, *, within: float) -> None:
             async with asyncio.timeout(within):
                 await stop.wait()
         stop.set()
+
+
+def switch_log_level(configured: str) -> None:
+    """At each SIGUSR1: from the configured level to debug, or back."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, partial(logs.switch, configured))

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, Self
 import aio_pika
 import aiohttp
 import pytest
+import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
 ROOT = Path(__file__).parent
@@ -39,6 +40,18 @@ TIMED = ("gateway/stores", "media/test_store_down.py", "workers/test_app.py", "w
 UP_WITHIN = 20.0
 BROKEN = ("Traceback", "never retrieved", "never awaited", "Unclosed")
 _started: list["Program"] = []
+
+
+def pytest_configure() -> None:
+    plain_logs()
+
+
+def plain_logs() -> None:
+    """As structlog has them, but for tracebacks that take a second to draw: answers have a deadline."""
+    structlog.reset_defaults()
+    *first, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*first, plain])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

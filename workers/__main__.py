@@ -9,7 +9,7 @@ from workers.app import run
 
 def main() -> None:
     """Entry point."""
-    sys.exit(start(WorkerSettings, run))
+    sys.exit(start(WorkerSettings, run, "mm7-worker"))
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ class Shared:
 
 async def run(settings: Settings) -> None:
     """Consume commands until SIGTERM or SIGINT, then finish those under way and end."""
-    log = logs.get()
+    log = logs.get(__name__)
     stop = signals.stop_event()
+    signals.switch_log_level(settings.log_level)
     accounts = [account for account in settings.accounts.values() if account.outbound]
     metrics = Metrics(WORKER, accounts=[account.name for account in accounts], answer_within=settings.answer_within)
     async with AsyncExitStack() as stack:

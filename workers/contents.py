@@ -27,7 +27,7 @@ KEPT_SECONDS = 24 * 3600.0  # of where it was put: longer than the waits between
 AT_A_TIME = 4  # parts of one command
 SCALED_AT_A_TIME = 2  # pictures of the process: each takes a processor, and hundreds of megabytes
 
-log = logs.get()
+log = logs.get(__name__)
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ STEADY_SECONDS = 2 * BEAT_EVERY
 FRESH_SECONDS = ALIVE_SECONDS / 2
 RETRY_EVERY = 0.5
 
-log = logs.get()
+log = logs.get(__name__)
 
 
 class Pulse:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from gateway import outbound
 from gateway.accounts import Account
-from gateway.broker import Delay, Delivery
+from gateway.broker import Delay, Delivery, mt_queue
 from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract import commands, outcomes
 from gateway.contract.commands import BadCommand, Command
@@ -25,7 +25,7 @@ from gateway.stores.ledger import Sending
 from gateway.stores.media import MediaUnavailable
 from gateway.stores.pace import Pace
 from gateway.stores.state import StateUnavailable
-from gateway.telemetry import logs
+from gateway.telemetry import logs, tracing
 from gateway.telemetry.metrics import Metrics
 
 from . import letters, retry
@@ -39,7 +39,7 @@ LEAST_SLOW_DOWN, MOST_SLOW_DOWN = 1.0, 60.0  # seconds
 REMEMBER_TRIES, REMEMBER_PAUSE_SECONDS = 3, 0.2
 REPORTS_AFTER_SECONDS = 2.0  # the answer's way into the state store
 
-log = logs.get()
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +80,12 @@ class Submitter:
 
     async def handle(self, delivery: Delivery) -> None:
         """Bring one delivery to its outcome, and acknowledge it."""
+        queue, trace = mt_queue(self._account.name), letters.trace(delivery)
+        with tracing.processing(queue, trace, len(delivery.body)):
+            await self._handle(delivery)
+            await delivery.ack()
+
+    async def _handle(self, delivery: Delivery) -> None:
         replay = letters.replay(delivery)
         try:
             command = _parse(delivery)
@@ -97,7 +103,6 @@ class Submitter:
                 within=self._timeout,
             ) as claim:
                 await self._handle_once(delivery, command, claim)
-        await delivery.ack()
 
     async def _handle_once(self, delivery: Delivery, command: Command, claim: Claim) -> None:
         """Send a command unless that was done; then repeat its outcome."""
@@ -117,7 +122,7 @@ class Submitter:
         if isinstance(step.result, Again):
             if step.mark:
                 await claim.forget(step.mark)
-            await self._outbox.later(delivery, command.id, step.result)
+            await self._outbox.later(delivery, command, step.result)
             return True
         sent_by = step.mark or claim.mark  # of a mark that was left it is the other's outcome
         event = outcomes.event(command, self._account, step.result, sent_by.replay)
@@ -141,7 +146,7 @@ class Submitter:
                     return Step(known, self._conclude(LEFT, known.attempt))
                 ready = await self._prepare(delivery, command, attempts)
                 if isinstance(ready, HttpRequest):
-                    await self._pace.turn()
+                    await self._turn()
                     await self._expect_reports()
                     ready = _expired(command, attempts) or ready  # a turn may be long in coming
                 if isinstance(ready, HttpRequest) or (isinstance(ready, Result) and attempts):
@@ -156,7 +161,9 @@ class Submitter:
 
     async def _send(self, request: HttpRequest, command: Command, attempt: int) -> Result | Again:
         """The POST number `attempt`, and what follows from it."""
-        outcome = await self._post(request)
+        with tracing.posting(request.url, len(request.body), attempt):
+            outcome = await self._post(request)
+            _show(outcome)
         if outcome.too_fast:
             await self._pace.slow_down(min(outcome.retry_after or LEAST_SLOW_DOWN, MOST_SLOW_DOWN))
         if outcome.kind == "accepted" and outcome.message_id and command.operation == "submit":
@@ -174,6 +181,13 @@ class Submitter:
             return retry.refusal("bad_command", error.problems, attempts)
         except MediaUnavailable as error:
             return self._conclude(Outcome(kind="later", reason=str(error)), attempts + 1)
+
+    async def _turn(self) -> None:
+        """Wait for the account's turn."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        await self._pace.turn()
+        tracing.note({"mm7.turn_seconds": clock() - began})
 
     async def _post(self, request: HttpRequest) -> Outcome:
         clock = asyncio.get_running_loop().time
@@ -207,6 +221,15 @@ class Submitter:
                 await asyncio.sleep(REMEMBER_PAUSE_SECONDS)
             else:
                 return
+
+
+def _show(outcome: Outcome) -> None:
+    """What came of a POST, for its span and for who debugs."""
+    facts = {"http.response.status_code": outcome.http_status, "mm7.code": outcome.status_code}
+    tracing.note(facts | {"mm7.outcome": outcome.kind})
+    if outcome.kind != "accepted":
+        tracing.failed(str(outcome.status_code or outcome.http_status or outcome.kind))
+    log.debug("provider.answered", http_status=outcome.http_status, code=outcome.status_code, outcome=outcome.kind)
 
 
 def _parse(delivery: Delivery) -> Command:

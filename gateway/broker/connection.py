@@ -14,8 +14,9 @@ import random
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from yarl import URL
+
+from gateway.telemetry import logs
 
 from .topology import Topology, declare
 from .wire import BrokerDown, Wire, bounded, explain, look
@@ -36,7 +37,7 @@ _FIRST_BACKOFF: Final = 0.2
 _LAST_BACKOFF: Final = 5.0
 _REDECLARE_EVERY: Final = 1.0
 
-log = structlog.get_logger()
+log = logs.get(__name__)
 
 
 class State(StrEnum):

@@ -14,8 +14,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-import structlog
 from aiormq.exceptions import ChannelNotFoundEntity
+
+from gateway.telemetry import logs
 
 from .subscription import Subscription
 from .wire import BrokerDown, explain
@@ -34,7 +35,7 @@ _LAST_BACKOFF: Final = 5.0
 _LAST_WORDS: Final = 1.0
 _LONG: Final = 3600.0
 
-log = structlog.get_logger()
+log = logs.get(__name__)
 
 
 class Consumer:

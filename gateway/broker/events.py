@@ -4,6 +4,7 @@ The AMQP message_id is random for each attempt and the event's id is not: subscr
 event's id (CloudEvents 1.0; the `ce-` prefix is that of the RabbitMQ binding of Knative).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from gateway.contract.addresses import key_word
@@ -20,13 +21,11 @@ def routing_key(event: Event) -> str:
     return f"{event.type}.{event.data.account}.{key_word(event.subject)}"
 
 
-def outgoing(event: Event, *, correlation_id: str | None = None, traceparent: str | None = None) -> Outgoing:
-    """The message that carries an event to its subscribers."""
+def outgoing(event: Event, *, correlation_id: str | None = None, trace: Mapping[str, str] | None = None) -> Outgoing:
+    """The message that carries an event to its subscribers; `trace` are the headers of the trace it belongs to."""
     attributes = {name: getattr(event, name) for name in ("specversion", "id", "type", "source", "subject", "time")}
     headers = {f"ce-{name}": value for name, value in attributes.items() if value is not None}
-    headers |= {"ce-dataschema": event.dataschema, "ce-datacontenttype": event.datacontenttype}
-    if traceparent:
-        headers["traceparent"] = traceparent
+    headers |= {"ce-dataschema": event.dataschema, "ce-datacontenttype": event.datacontenttype, **(trace or {})}
     return Outgoing(
         exchange=EVENTS,
         routing_key=routing_key(event),

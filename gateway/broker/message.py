@@ -9,6 +9,7 @@ followed past the broker.
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -56,9 +57,9 @@ class Outgoing:
                 raise ValueError(f"{name} is over {_SHORT_BYTES} bytes")
 
 
-def to_amqp(outgoing: Outgoing) -> aio_pika.Message:
-    """Make the library's message for one attempt."""
-    headers: dict[str, str | int] = dict(outgoing.headers)
+def to_amqp(outgoing: Outgoing, headers: Mapping[str, str | int] | None = None) -> aio_pika.Message:
+    """Make the library's message for one attempt; `headers` go out in the place of its own."""
+    headers = dict(outgoing.headers if headers is None else headers)
     headers.setdefault("traceparent", _traceparent())
     return aio_pika.Message(
         outgoing.body,
@@ -85,7 +86,10 @@ async def _not_acked() -> bool:
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Delivery:
-    """A message that was delivered and must be acknowledged, once what it asks for is safe."""
+    """A message that was delivered and must be acknowledged, once what it asks for is safe.
+
+    `arrived`: when, by the clock `time.monotonic`.
+    """
 
     body: bytes = field(repr=False)
     content_type: str | None = None
@@ -97,6 +101,7 @@ class Delivery:
     redelivered: bool = False
     routing_key: str = ""
     exchange: str = ""
+    arrived: float = field(default_factory=time.monotonic, repr=False)
     send_ack: Callable[[], Awaitable[bool]] = field(default=_not_acked, repr=False)
     _acked: bool | None = field(default=None, init=False, repr=False)
 

@@ -27,7 +27,7 @@ Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_
 OPERATIONS = get_args(Operation)
 # RFC 3339 as far as it is xs:dateTime too, which is how it is sent.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]((0\d|1[0-3]):[0-5]\d|14:00))", re.ASCII)
-_ID_HEADERS = ("ce-id", "cloudEvents:id", "cloudEvents_id")  # the binding's two prefixes, and that of others
+EVENT_PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_")  # of attributes in headers: others', and the binding's two
 _NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -174,7 +174,7 @@ def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], 
 
     A command without `id` takes the CloudEvent's, else the AMQP message_id. Raises BadCommand with every problem.
     """
-    fallback = next(filter(None, map(headers.get, _ID_HEADERS)), message_id)
+    fallback = next(filter(None, (headers.get(f"{prefix}id") for prefix in EVENT_PREFIXES)), message_id)
     known = {"id": str(fallback)} if fallback else {}
     try:
         found = orjson.loads(body)

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
-import structlog
+from gateway.telemetry import logs
 
 from .held import Entry
 from .jobs import DatabaseCorrupt, DatabaseUnavailable
@@ -23,7 +23,7 @@ _END_WITHIN = 1.0
 _REST_SECONDS = 0.5
 _ADOPT_EVERY = 5.0
 
-log = structlog.get_logger()
+log = logs.get(__name__)
 
 
 class Progress(Protocol):

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 
-import structlog
+from gateway.telemetry import logs
 
 from . import leftovers
 from .held import Held
@@ -18,7 +18,7 @@ from .journal import Journal
 _LOOK_WITHIN = 5.0
 Found = tuple[int, list[Journal]]  # files that were put aside, journals that nobody held
 
-log = structlog.get_logger()
+log = logs.get(__name__)
 
 
 class Journals:

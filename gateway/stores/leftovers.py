@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
+from gateway.telemetry import logs
 
 from .files import FileLock
 from .journal import COUNT, DAMAGED, SUFFIX, Journal, lock_path
 
-log = structlog.get_logger()
+log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 something failed, 2 wrong usage or settings, 3 refused, 4 
 """
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from gateway.broker import Connection, Inbox
 from gateway.contract import schema as schemas
 from gateway.contract.commands import BadCommand
 from gateway.settings import Settings
+from gateway.telemetry import tracing
 
 from . import check as checks
 from . import console, dead, media, spool, words
@@ -109,7 +111,12 @@ def send(
         body = sending.command(to, text, attach or [], subject, reference)
     except (OSError, ValueError) as error:
         console.fail(str(error), 2)
-    raise typer.Exit(console.run(_send(settings, account, body, within if wait else None, as_json=as_json)))
+    try:
+        with tracing.configured("mm7", os.environ):
+            code = console.run(_send(settings, account, body, within if wait else None, as_json=as_json))
+    except ValueError as error:  # what OTEL_… asks for cannot be had
+        console.fail(str(error), 2)
+    raise typer.Exit(code)
 
 
 async def _send(settings: Settings, account: str, body: dict[str, Any], within: float | None, *, as_json: bool) -> int:

@@ -24,6 +24,7 @@ from gateway.contract.events import TYPES, Data
 from gateway.contract.parts import Storage
 from gateway.settings import Settings
 from gateway.stores.media import location
+from gateway.telemetry import canonical
 from gateway.telemetry.metrics import rows
 
 from .simulator import PROFILES, VERSIONS, Form, Mo, sunset
@@ -130,6 +131,16 @@ def example_event() -> str:
     return f"```json\n{json.dumps(shown, indent=1, ensure_ascii=False)}\n```\n"
 
 
+def callback_line() -> str:
+    """Every key of a callback's line."""
+    return _table(("key", ""), ((f"`{name}`", text) for name, text in canonical.CALLBACK.items()))
+
+
+def attempt_line() -> str:
+    """Every key of an attempt's line."""
+    return _table(("key", ""), ((f"`{name}`", text) for name, text in canonical.ATTEMPT.items()))
+
+
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "account": account,
@@ -137,6 +148,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "quirks": quirks,
     "metrics": metrics,
     "example_event": example_event,
+    "callback_line": callback_line,
+    "attempt_line": attempt_line,
 }
 
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-import structlog
 from prometheus_client import Counter, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import admin, mm7
 from gateway.broker import State
-from gateway.telemetry import logs
+from gateway.telemetry import canonical, logs
 from gateway.telemetry.metrics import RECEIVER, WORKER, Metrics, rows
+from tests.conftest import plain_logs
 
 DELIVER = mm7.encode(
     mm7.DeliverReq(
@@ -43,7 +43,7 @@ def configured():
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
     yield logs.configure
     root.handlers[:] = before
-    structlog.reset_defaults()
+    plain_logs()
 
 
 def lines(capsys) -> list[dict]:
@@ -75,6 +75,10 @@ async def test_a_callback_is_one_line_of_facts_without_a_number_or_a_text(config
         404,
         "127.0.0.1",
     )
+    assert turned_away["reason"] == "no account receives callbacks here"
+    assert (accepted["transaction_id"], accepted["kept"], accepted["bytes"]) == ("t-1", "broker", len(DELIVER))
+    every_line = {"event", "level", "timestamp", "logger"}
+    assert accepted.keys() == refused.keys() == turned_away.keys() == every_line | canonical.CALLBACK.keys()
     for shown in (accepted, refused, turned_away):
         assert "private" not in json.dumps(shown)
         assert "15550001111" not in json.dumps(shown)

@@ -134,3 +134,13 @@ async def _once(port: int, name: str, body: bytes) -> bytes:
     answer = await reader.readuntil(b"\r\n")
     writer.close()
     return answer
+
+
+@pytest.mark.parametrize("module", ["gateway", "workers"])
+async def test_sigusr1_switches_to_debug_and_back(run, settings, amqp_url, module, eventually):
+    program = await run(module, AMQP_URL=amqp_url, CONFIG=settings(), LOG_LEVEL="info").ready()
+    for count, level in enumerate(("debug", "info"), 1):
+        program.signal(signal.SIGUSR1)
+        lines = await eventually(lambda count=count: len(found := program.logged("log.level")) == count and found)
+        assert (lines[-1]["now"], lines[-1]["configured"]) == (level, "info")
+    assert await program.stop() == 0

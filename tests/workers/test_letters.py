@@ -186,7 +186,30 @@ def test_a_body_that_no_broker_would_take_back_is_cut() -> None:
 
 @pytest.mark.parametrize(("given", "expected"), [("00-1-2-01", "00-1-2-01"), (5, None), ("x" * 256, None)])
 def test_a_trace_is_followed_where_it_is_one(given: object, expected: str | None) -> None:
-    assert letters.traceparent(delivery(headers={"traceparent": given})) == expected
+    assert letters.trace(delivery(headers={"traceparent": given, "tracestate": 5})).get("traceparent") == expected
+
+
+@pytest.mark.parametrize(
+    ("properties", "expected"),
+    [
+        (
+            {"headers": {"traceparent": "a", "tracestate": "s", "ce-traceparent": "b"}},
+            {"traceparent": "a", "tracestate": "s"},
+        ),
+        ({"headers": {"ce-traceparent": "b", "tracestate": "another's"}}, {"traceparent": "b"}),
+        (
+            {"headers": {"cloudEvents:traceparent": "c", "cloudEvents:tracestate": "s"}},
+            {"traceparent": "c", "tracestate": "s"},
+        ),
+        ({"headers": {"tracestate": "s"}}, {}),
+        ({"body": b'{"traceparent": "d"}', "content_type": "application/cloudevents+json"}, {"traceparent": "d"}),
+        ({"body": b'{"traceparent": "d"}', "content_type": "application/json"}, {}),
+        ({"body": b'["traceparent"]', "content_type": "application/cloudevents+json"}, {}),
+        ({"body": b'{"traceparent', "content_type": "application/cloudevents+json"}, {}),
+    ],
+)
+def test_a_trace_is_that_of_the_message_else_of_the_cloud_event_that_it_is(properties, expected) -> None:
+    assert letters.trace(delivery(**properties)) == expected
 
 
 def test_the_attempts_are_told_in_order_by_the_next_letter_and_by_the_last(dead) -> None:

@@ -70,7 +70,7 @@ def test_what_the_sdk_writes_of_an_event_is_the_same_event(event) -> None:
 
 
 def test_the_attributes_stand_in_the_headers_too_and_the_key_names_type_account_and_address(event) -> None:
-    published = outgoing(event, traceparent="00-a-b-01")
+    published = outgoing(event, trace={"traceparent": "00-a-b-01"})
     for name in ("specversion", "id", "type", "source", "time", "dataschema", "datacontenttype"):
         assert published.headers[f"ce-{name}"] == getattr(event, name)
     assert published.headers.get("ce-subject") == event.subject

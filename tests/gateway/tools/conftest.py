@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner, Result
+
+from tests.conftest import plain_logs
 
 SCRIPT = Path(sys.executable).with_name("mm7")
 
@@ -39,7 +40,7 @@ def clean(monkeypatch, tmp_path) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
     handlers, level = logging.root.handlers[:], logging.root.level
     yield
-    structlog.reset_defaults()  # a command has configured the logs for an output that is closed by now
+    plain_logs()  # a command has configured the logs for an output that is closed by now
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
 
