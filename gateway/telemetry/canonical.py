@@ -35,7 +35,7 @@ CALLBACK: Final[Mapping[str, str]] = {
     "quirks": "the deviations that were read all the same",
     "bytes": "of the body; of one that was not read, as declared",
     "ms": "from the body's arrival to the answer",
-    "peer": "the address that the connection came from",
+    "peer": "the address that it was judged by: the connection's, or what a trusted proxy says",
     "path": "of the request, in the first 100 characters",
 }
 ATTEMPT: Final[Mapping[str, str]] = {

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import compose_spec
 import pytest
 import yaml
 
@@ -43,7 +44,6 @@ def seconds(duration: str) -> float:
 
 
 def test_it_is_what_the_compose_specification_says(project):
-    compose_spec = pytest.importorskip("compose_spec", reason="compose-spec is not installed")
     parsed = compose_spec.PyCompose.from_json(json.dumps(project))
     assert set(parsed.service_names()) == set(project["services"])
 

@@ -32,9 +32,7 @@ def pins(lock: Path) -> dict[str, frozenset[str]]:
 
 
 def test_the_linter_has_nothing_to_say():
-    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    if hadolint is None:
-        pytest.skip("hadolint is not installed")
+    hadolint = Path(sys.executable).with_name("hadolint")
     done = subprocess.run([hadolint, DEPLOY / "Dockerfile"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")
 
