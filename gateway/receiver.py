@@ -179,7 +179,7 @@ class _Taking:
 
 
 def _of_request(request: web.Request, account: Account | None) -> dict[str, object]:
-    return {"account": account and account.name, "peer": request.remote, "path": request.path[:SHOWN]}
+    return {"account": account and account.name, "path": request.path[:SHOWN]}
 
 
 def _of_answer(answer: Answer) -> dict[str, object]:
