@@ -77,10 +77,6 @@ class Receiver:
             response.force_close()  # what is left of an unread body must not be taken for the next request
         return response
 
-    def _of_request(self, request: web.Request, account: Account | None) -> dict[str, object]:
-        peer = door.caller(request, self._settings)
-        return {"account": account and account.name, "peer": peer, "path": request.path[:SHOWN]}
-
     async def _answer(self, request: web.Request, account: Account | None) -> Answer:
         refusal = door.refuse(request, account, self._settings)
         if refusal is None:
@@ -91,7 +87,7 @@ class Receiver:
                     return await self._take_in_time(account, request, body)
             refusal = body
         self._metrics.callbacks.labels(account.name if account else "", "", refusal.outcome).inc()
-        facts = self._of_request(request, account) | _of_answer(refusal) | {"bytes": request.content_length}
+        facts = _of_request(request, account) | _of_answer(refusal) | {"bytes": request.content_length}
         word = "turned_away" if refusal.outcome.startswith("http_") else refusal.outcome
         canonical.callback(log, word, facts | {"reason": refusal.reason})
         return refusal
@@ -104,7 +100,7 @@ class Receiver:
         start = f"{request.method} {request.path_qs} HTTP/1.1"
         trace = tracing.handed_on(request.headers)
         callback = Callback(account.name, datetime.now(UTC), start, request.headers, body, trace)
-        taking = _Taking(account, callback, began + KEEPING_SHARE * within, self._of_request(request, account))
+        taking = _Taking(account, callback, began + KEEPING_SHARE * within, _of_request(request, account))
         try:
             async with asyncio.timeout(within):
                 answer = await self._take(taking)
@@ -182,6 +178,10 @@ class _Taking:
     def unavailable(self, reason: str) -> Answer:
         self.facts["reason"] = reason
         return answers.unavailable(self.account, self.asked)
+
+
+def _of_request(request: web.Request, account: Account | None) -> dict[str, object]:
+    return {"account": account and account.name, "path": request.path[:SHOWN]}
 
 
 def _of_answer(answer: Answer) -> dict[str, object]:

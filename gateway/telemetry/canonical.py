@@ -6,6 +6,7 @@ What such a line says of ids and outcomes, its span says too (`mm7.…`); never 
 from collections.abc import Mapping
 from typing import Final
 
+from structlog.contextvars import get_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from . import tracing
@@ -69,4 +70,5 @@ def _tell(log: FilteringBoundLogger, event: str, keys: Mapping[str, str], facts:
     said = {name: facts[name] for name in keys.keys() - _NOT_IN_SPANS if facts.get(name) is not None}
     tracing.note({f"mm7.{name}": value if isinstance(value, int) else str(value) for name, value in said.items()})
     level = log.info if LEVELS[event] == "info" else log.warning
-    level(event, **{name: facts.get(name) for name in keys})
+    bound = get_contextvars()  # for all lines of this callback: its peer
+    level(event, **{name: facts.get(name, bound.get(name)) for name in keys})

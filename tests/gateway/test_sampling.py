@@ -164,3 +164,11 @@ def test_the_level_is_switched_to_debug_and_back_and_says_so_at_any_level(config
 def test_a_line_with_a_key_that_is_in_no_table_is_a_bug() -> None:
     with pytest.raises(AssertionError, match="surprise"):
         canonical.callback(logs.get(), "accepted", {"surprise": 1})
+
+
+def test_a_line_names_the_peer_that_is_bound_for_all_lines_of_its_callback(configured, capsys) -> None:
+    configured("info", "json")
+    with structlog.contextvars.bound_contextvars(peer="192.0.2.1"):
+        canonical.callback(logs.get(), "accepted", {"account": "a"})
+    canonical.callback(logs.get(), "accepted", {"account": "a"})
+    assert [line["peer"] for line in lines(capsys)] == ["192.0.2.1", None]
