@@ -12,7 +12,7 @@ from gateway.profiles import Profile
 
 from . import addresses, attachments
 from .commands import BadCommand, Command, Operation
-from .events import Problem
+from .problems import Problem
 
 Built = tuple[mm7.Message, tuple[mm7.Part, ...]]
 

@@ -9,8 +9,8 @@ import pytest
 from gateway.broker import Delay, Delivery, Outgoing
 from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract import commands, outcomes
-from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result
+from gateway.contract.problems import Problem
 from workers import letters
 from workers.retry import Again, Attempt
 
