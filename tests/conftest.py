@@ -22,6 +22,8 @@ import aiohttp
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from tests import published
+
 ROOT = Path(__file__).parent
 # These may share the machine with others; what is timed, or starts servers, may not.
 COMPUTING = (
@@ -123,6 +125,14 @@ def s3_server() -> Iterator[Any]:
 def amqp_url(request) -> str:
     """A broker to work with, not to harm."""
     return os.environ.get("MM7_AMQP_URL") or request.getfixturevalue("one_node").url
+
+
+@pytest.fixture(autouse=True)
+def events_as_published() -> Iterator[None]:
+    """Every event that a test meets is as the published schemas say."""
+    published.told()
+    yield
+    assert not (found := published.told()), found
 
 
 async def _eventually(condition: Callable[[], object], within: float = 10.0) -> Any:
@@ -330,6 +340,7 @@ class Observer:
         while (message := await found.get(no_ack=True, fail=False)) is None:
             assert time.monotonic() < deadline, f"nothing in {queue} within {within} s"
             await asyncio.sleep(0.05)
+        published.look(message)
         return message
 
     async def count(self, queue: str) -> int:
@@ -353,6 +364,7 @@ class Follower:
         self._read = 0
 
     async def take(self, message: AbstractIncomingMessage) -> None:
+        published.look(message)
         self.messages.append(message)
 
     async def next(self, kind: str = "", within: float = 10.0) -> AbstractIncomingMessage:
