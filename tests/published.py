@@ -50,7 +50,8 @@ def problems(event: Mapping[str, Any]) -> list[str]:
     if kind not in TYPES:
         return [f"no type of ours: {kind!r}"]
     found = [*_envelope().iter_errors(event), *_data(kind).iter_errors(event["data"])]
-    other = [] if event["dataschema"] == schema_id(kind) else [f"its dataschema is {event['dataschema']}"]
+    other = [f"{name} is in no schema" for name in event["data"] if name not in TYPES[kind].model_fields]
+    other += [] if event["dataschema"] == schema_id(kind) else [f"its dataschema is {event['dataschema']}"]
     return [f"{each.json_path}: {each.message}" for each in found] + other
 
 

@@ -59,7 +59,7 @@ def load(recorded: bytes) -> Event:
     A later version may have recorded more fields, and its worker been rolled back since: they are kept.
     """
     found = Event.model_validate_json(recorded)
-    return found.model_copy(update={"data": TYPES[found.type].model_validate(found.data, extra="allow")})
+    return found.model_copy(update={"data": TYPES[found.type].model_validate(found.data)})
 
 
 def bad_command(error: BadCommand, account: Account, result: Result, body: bytes, replay: str | None = None) -> Event:
