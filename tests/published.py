@@ -1,7 +1,8 @@
 """What every test asks of the events that it meets: each is as the published schemas say, and its headers say the same.
 
-Strategy: whoever reads or records messages shows them to `look`; it only takes note, because it may be called where an
-exception would be somebody's to handle. A fixture of every test then asks for what was found.
+Strategy: whoever reads or records messages shows them to `look`, which keeps them: it may be called where an exception
+would be somebody's to handle, and where time is measured. After every test a fixture asks what is wrong with them, at
+a fifth of a millisecond to one an event.
 """
 
 import functools
@@ -16,7 +17,7 @@ from gateway.broker.topology import EVENTS
 from gateway.contract import schema
 from gateway.contract.events import TYPES, schema_id
 
-_problems: list[str] = []
+_seen: list["Message"] = []
 
 
 class Message(Protocol):
@@ -30,17 +31,19 @@ class Message(Protocol):
 
 
 def look(message: Message) -> None:
-    """Take note of what is wrong with a message, if it is an event of ours; a command may be a CloudEvent too."""
+    """Keep a message, if it is an event of ours; a command may be a CloudEvent too."""
     if message.content_type == CONTENT_TYPE and (message.exchange == EVENTS or message.type in TYPES):
-        event = orjson.loads(message.body)
-        found = [*problems(event), *_header_problems(event, message)]
-        _problems.extend(f"{event.get('type')} {event.get('id')}: {problem}" for problem in found)
+        _seen.append(message)
 
 
 def told() -> list[str]:
-    """What was wrong since the last call."""
-    found = _problems.copy()
-    _problems.clear()
+    """What is wrong with the messages since the last call."""
+    found = []
+    for message in _seen:
+        event = orjson.loads(message.body)
+        wrong = [*problems(event), *_header_problems(event, message)]
+        found += [f"{event.get('type')} {event.get('id')}: {problem}" for problem in wrong]
+    _seen.clear()
     return found
 
 
