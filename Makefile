@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test coverage check bench soak fuzz format lock setup
+.PHONY: help demo run test coverage check bench soak fuzz format schemas lock setup
 
 help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,9 @@ format: setup ## The formatter, the safe fixes, the tables of the README
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
 	@$(BIN)/python -m gateway.tools.tables README.md
+
+schemas: setup ## Release the JSON Schemas as they are now (tests/released), unless that would break somebody
+	@$(BIN)/python -m tests.released
 
 lock: setup ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \

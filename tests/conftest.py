@@ -30,6 +30,7 @@ COMPUTING = (
     "gateway",
     "media",
     "properties",
+    "released",
     "security",
     "setup",
     "soak",
