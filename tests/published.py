@@ -1,8 +1,8 @@
 """What every test asks of the events that it meets: each is as the published schemas say, and its headers say the same.
 
 Strategy: whoever reads or records messages shows them to `look`, which keeps them: it may be called where an exception
-would be somebody's to handle, and where time is measured. After every test a fixture asks what is wrong with them, at
-a fifth of a millisecond to one an event.
+would be somebody's to handle, and where time is measured. After every test a fixture asks what is wrong with them:
+about a millisecond an event.
 """
 
 import functools
