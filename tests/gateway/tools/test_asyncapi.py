@@ -22,6 +22,8 @@ from gateway.contract.events import TYPES
 from gateway.tools import asyncapi
 
 PARSER, NODE_SECONDS = "@asyncapi/parser@3.6", 90
+QUIETLY = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+QUIETLY += ("--fetch-retries=0", "--fetch-timeout=30000")  # milliseconds
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +166,10 @@ def parser() -> Path:
     if not (folder / "node_modules" / "@asyncapi" / "parser").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}')
-        quiet = ("--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-        done = _run(npm, "install", *quiet, PARSER, cwd=folder)
+        done = _run(npm, "install", *QUIETLY, PARSER, cwd=folder)
         if done.returncode:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install {PARSER}: {done.stderr[-300:]}")
+            why = f"npm cannot install {PARSER}: {' '.join(done.stderr.split())[:200]}"
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     return folder / "node_modules"
 
 
