@@ -61,3 +61,9 @@ def test_what_is_no_event_of_ours_is_passed_by(event, told) -> None:
     command = json.dumps({"specversion": "1.0", "data": {}}).encode()
     assert told(replace(event, exchange="mm7.commands", type=None, body=command)) == []
     assert told(replace(event, content_type="application/json", body=b"{}")) == []
+
+
+def test_of_a_load_test_a_tenth_is_looked_at_whatever_its_type(event, told) -> None:
+    bad, many = replace(event, type="dr.received"), published.ALL_OF_A_TYPE + 10 * published.THEN_EVERY
+    assert len(told(*[event] * many, bad)) == 1
+    assert len(told(*[bad] * many)) == published.ALL_OF_A_TYPE + 10
