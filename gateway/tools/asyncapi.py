@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from gateway import __version__, broker
-from gateway.broker import Delay, Exchange, Queue
+from gateway.broker import Binding, Delay, Exchange, Queue
 from gateway.contract.events import TYPES
 from gateway.settings import Settings
 
@@ -87,7 +87,8 @@ def _channels() -> Object:
         else:
             key = None if exchange.name == broker.UNROUTED else "{account}"
             found[_id(exchange.name)] = _exchange(exchange, key, _STAND_IN[exchange.name])
-    found |= {f"{_id(queue.name)}.queue": _queue(queue, _STAND_IN[queue.name]) for queue in topology.queues}
+    bound = {each.queue: each for each in topology.bindings}
+    found |= {f"{_id(queue.name)}.queue": _queue(queue, bound[queue.name]) for queue in topology.queues}
     told = "The queue that a command names in its AMQP property reply_to, through the default exchange."
     default = {"name": "", "type": "default"}
     return found | {"reply": _channel(None, told, _OUTCOMES, _binding("routingKey", "exchange", default, {}))}
@@ -99,12 +100,14 @@ def _exchange(exchange: Exchange, key: str | None, named: Iterable[str]) -> Obje
     return _channel(key, told, named, _binding("routingKey", "exchange", described, exchange.arguments))
 
 
-def _queue(queue: Queue, named: Iterable[str]) -> Object:
+def _queue(queue: Queue, bound: Binding) -> Object:
+    key = f" with the key `{bound.routing_key}`" if bound.routing_key else ""
+    told = f"The quorum queue `{queue.name}`, bound to `{bound.exchange}`{key}."
     described = {"name": queue.name, "durable": True, "exclusive": False, "autoDelete": False}
-    # What a wait queue's is its name says, and of the pattern of their names there is none.
+    # That of a wait queue is the delay in its name, and here stands a name for all of them.
     arguments = {name: value for name, value in queue.arguments.items() if name != "x-message-ttl"}
     binding = _binding("queue", "queue", described, arguments)
-    return _channel(queue.name, f"The quorum queue `{queue.name}`.", named, binding)
+    return _channel(queue.name, told, _STAND_IN[queue.name], binding)
 
 
 def _binding(kind: str, what: str, described: Object, arguments: Mapping[str, str | int]) -> Object:

@@ -73,6 +73,9 @@ def test_its_exchanges_and_queues_are_those_that_are_declared(document) -> None:
     }
     assert set(queues) == {each.name for each in topology.queues}
     for queue in topology.queues:
+        [bound] = [each.exchange for each in topology.bindings if each.queue == queue.name]
+        [told] = [each["description"] for each in document["channels"].values() if each["address"] == queue.name]
+        assert f"bound to `{bound}`" in told
         assert queues[queue.name]["x-arguments"].items() <= queue.arguments.items()
     assert {each["bindingVersion"] for each in bindings} == {"0.3.0"}
 
