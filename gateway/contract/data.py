@@ -35,8 +35,7 @@ ReadStatus = Literal["read", "deleted", "indeterminate", "unknown"]
 class Data(BaseModel):
     """What every event's data begins with."""
 
-    # An outcome that a later version has recorded keeps its fields when a worker was rolled back and repeats it.
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="forbid")
 
     account: str = Field(description="The account of the settings that it came in or was to go out by.")
     profile: str = Field(description="The account's profile: what is known of its provider.")

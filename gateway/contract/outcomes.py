@@ -54,12 +54,9 @@ def event(command: Command, account: Account, result: Result, replay: str | None
 
 
 def load(recorded: bytes) -> Event:
-    """The event of its JSON, as whole as it was: `model_dump_json` gives the same bytes again.
-
-    A later version may have recorded more fields, and its worker been rolled back since: they are kept.
-    """
+    """The event of its JSON: `model_dump_json` gives the same bytes again, but for what a newer version has added."""
     found = Event.model_validate_json(recorded)
-    return found.model_copy(update={"data": TYPES[found.type].model_validate(found.data)})
+    return found.model_copy(update={"data": TYPES[found.type].model_validate(found.data, extra="ignore")})
 
 
 def bad_command(error: BadCommand, account: Account, result: Result, body: bytes, replay: str | None = None) -> Event:

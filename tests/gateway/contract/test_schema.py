@@ -268,6 +268,8 @@ def test_the_schema_and_the_code_take_and_refuse_the_same_commands(command, good
 
 
 @pytest.mark.parametrize("kind", ["mt.accepted", "mt.refused", "mt.unknown"])
-def test_an_outcome_recorded_by_a_later_version_is_repeated_as_whole_as_it_was(kind) -> None:
-    recorded = json.dumps(_changed(kind, ("data", "added"), {"a": [1]}), separators=(",", ":")).encode()
-    assert json.loads(outcomes.load(recorded).model_dump_json()) == json.loads(recorded)
+def test_an_outcome_that_a_newer_version_has_recorded_is_repeated_as_this_one_writes_it(kind) -> None:
+    recorded = _changed(kind, ("data", "added"), {"a": [1]})
+    repeated = json.loads(outcomes.load(json.dumps(recorded).encode()).model_dump_json())
+    assert repeated == recorded | {"data": {name: each for name, each in recorded["data"].items() if name != "added"}}
+    assert published.problems(repeated) == []
