@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test coverage check deploy-check bench soak fuzz format lock setup
+.PHONY: help demo run test coverage check deploy-check bench soak fuzz format schemas lock setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +52,9 @@ format: setup ## The formatter, the safe fixes, the tables of the README, the ex
 	@$(BIN)/ruff format
 	@$(BIN)/python -m gateway.tools.tables README.md
 	@$(BIN)/python -m gateway.tools.examples deploy
+
+schemas: setup ## Release the JSON Schemas as they are now (tests/released), unless that would break somebody
+	@$(BIN)/python -m tests.released
 
 # One for all that is developed with; of the same, what the image runs and what it is built with.
 LOCKED := uv pip compile --universal --python-version 3.11 --generate-hashes \

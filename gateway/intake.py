@@ -17,8 +17,9 @@ from gateway.broker import Outgoing
 from gateway.broker.events import outgoing
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
-from gateway.contract.events import Event, MoReceived, Report
+from gateway.contract.events import Event
 from gateway.contract.parts import Blob, Storage
+from gateway.contract.received import MoReceived, Report
 from gateway.settings import Settings
 from gateway.stores.correlation import Correlation
 from gateway.stores.media import MediaStore, MediaUnavailable

@@ -12,7 +12,7 @@ from gateway import __version__, mm7
 from gateway.accounts import Account
 from gateway.contract import submission
 from gateway.contract.commands import BadCommand, Command
-from gateway.contract.events import Problem
+from gateway.contract.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)

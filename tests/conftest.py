@@ -23,17 +23,21 @@ import pytest
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
+from tests import published
+
 ROOT = Path(__file__).parent
 # These may share the machine with others; what is timed, or starts servers, may not.
 COMPUTING = (
     "gateway",
     "media",
     "properties",
+    "released",
     "security",
     "setup",
     "soak",
     "workers",
     "test_import_rules.py",
+    "test_published.py",
     "test_readme.py",
 )
 TIMED = ("gateway/stores", "media/test_store_down.py", "workers/test_app.py", "workers/test_programs.py")
@@ -136,6 +140,13 @@ def s3_server() -> Iterator[Any]:
 def amqp_url(request) -> str:
     """A broker to work with, not to harm."""
     return os.environ.get("MM7_AMQP_URL") or request.getfixturevalue("one_node").url
+
+
+@pytest.fixture(autouse=True)
+def events_as_published() -> Iterator[None]:
+    """Every event that a test meets is as the published schemas say."""
+    yield
+    assert not (found := published.told()), found
 
 
 async def _eventually(condition: Callable[[], object], within: float = 10.0) -> Any:
@@ -343,6 +354,7 @@ class Observer:
         while (message := await found.get(no_ack=True, fail=False)) is None:
             assert time.monotonic() < deadline, f"nothing in {queue} within {within} s"
             await asyncio.sleep(0.05)
+        published.look(message)
         return message
 
     async def count(self, queue: str) -> int:
@@ -366,6 +378,7 @@ class Follower:
         self._read = 0
 
     async def take(self, message: AbstractIncomingMessage) -> None:
+        published.look(message)
         self.messages.append(message)
 
     async def next(self, kind: str = "", within: float = 10.0) -> AbstractIncomingMessage:

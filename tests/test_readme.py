@@ -1,6 +1,5 @@
 """The README says what is so: its tables come from the code, its examples run."""
 
-import json
 import re
 import tomllib
 from pathlib import Path
@@ -82,21 +81,3 @@ def test_every_mm7_command_is_described() -> None:
 def test_every_module_named_is_there() -> None:
     for path in re.findall(r"`((?:gateway|workers|tests)/[\w/.]*)`", README):
         assert (ROOT / path).exists(), path
-
-
-def test_the_commands_of_the_contract_have_json_schemas() -> None:
-    from gateway.contract import schema
-
-    events, submitted = schema.events(), schema.commands()
-
-    assert json.dumps(events)
-    assert submitted["properties"]["from"]
-    assert {kind["properties"]["type"]["const"] for kind in events["oneOf"]} == {
-        "mo.received",
-        "dr.received",
-        "rr.received",
-        "mt.accepted",
-        "mt.refused",
-        "mt.unknown",
-        "callback.refused",
-    }

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from gateway.accounts import Account
 from gateway.contract import attachments, submission
 from gateway.contract.commands import BadCommand, Command, CommandPart
-from gateway.contract.events import Problem
 from gateway.contract.parts import Blob
+from gateway.contract.problems import Problem
 from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
 from gateway.stores.state import State, StateUnavailable
 from gateway.telemetry import logs

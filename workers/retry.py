@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
 from gateway.broker import Delay
 from gateway.contract import times
-from gateway.contract.events import Problem
+from gateway.contract.ended import Reason
 from gateway.contract.outcomes import Result, Type
+from gateway.contract.problems import Problem
 
 from .outcome import Kind, Outcome
-
-Reason = Literal["bad_command", "provider_refused", "attempts_exhausted", "expired"]
 
 MAX_RETRY_AFTER = 24 * 3600.0  # who asks for more is not taken at its word
 HELD_UP_SECONDS = 60.0

@@ -16,8 +16,8 @@ from gateway.broker import Delay, Delivery, mt_queue
 from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract import commands, outcomes
 from gateway.contract.commands import BadCommand, Command
-from gateway.contract.events import Problem
 from gateway.contract.outcomes import Result
+from gateway.contract.problems import Problem
 from gateway.outbound import HttpRequest
 from gateway.stores import ledger
 from gateway.stores.correlation import Correlation, Origin

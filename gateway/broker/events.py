@@ -29,8 +29,7 @@ def outgoing(event: Event, *, correlation_id: str | None = None, trace: Mapping[
     return Outgoing(
         exchange=EVENTS,
         routing_key=routing_key(event),
-        # CloudEvents 1.0 allows null for what is unset, and its own SDK does not read it.
-        body=event.model_dump_json(exclude={"subject"} if event.subject is None else None).encode(),
+        body=event.model_dump_json().encode(),
         content_type=CONTENT_TYPE,
         type=event.type,
         headers=headers,

@@ -29,7 +29,7 @@ class Address(BaseModel):
 class Recipient(Address):
     """A recipient and its role."""
 
-    role: Literal["to", "cc", "bcc"]
+    role: Literal["to", "cc", "bcc"] = Field(description="The list that it stands in.")
 
 
 def from_mm7(address: mm7.Address) -> Address:

@@ -10,7 +10,7 @@ from gateway.mm7 import smil
 from gateway.profiles import Profile
 
 from .commands import Command, CommandPart
-from .events import Problem
+from .problems import Problem
 
 CONTENT_ID, SMIL_ID = "mms-content", "smil.xml"
 _RESERVED = frozenset({CONTENT_ID, SMIL_ID, "soap-start"})  # the last one is the SOAP document's

@@ -11,15 +11,10 @@ from gateway.profiles import Profile
 
 from . import addresses, identity, parts, slides, times, values
 from .addresses import Address
-from .events import (
-    CallbackRefused,
-    Data,
-    DrReceived,
-    Event,
-    MoReceived,
-    RrReceived,
-)
+from .data import Data
+from .events import Event
 from .parts import Blob, Part, Storage
+from .received import CallbackRefused, DrReceived, MoReceived, RrReceived
 from .slides import Slide
 
 MAX_SUBJECT_LENGTH = 128  # it becomes a part of the routing key, which AMQP limits to 255 bytes

@@ -1,34 +1,34 @@
-"""The commands that users send: one pydantic model, read from JSON or from a CloudEvent. JSON Schema comes from it.
+"""The commands that users send: one pydantic model, read from JSON or from a CloudEvent. JSON Schema comes from it."""
 
-Strategy: what is given back in the outcome event is bounded here, because behind a POST there must be nothing left that
-could not be published.
-"""
-
-import base64
-import binascii
-import re
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from . import addresses, times
-from .events import Problem
-from .problems import problems_of
+from .fields import (
+    MAX_PARTS,
+    Addresses,
+    AddressText,
+    Base64Text,
+    ContentId,
+    ContentType,
+    Digest,
+    FileName,
+    Metadata,
+    Reference,
+    ShortText,
+    Smil,
+    Time,
+    TimeOrDuration,
+    Url,
+    Word,
+)
+from .problems import Problem, problems_of
 
-MAX_ID_BYTES = 255  # it becomes the outcome's correlation_id, a short string of AMQP
-MAX_ADDRESS_LENGTH = 128  # it becomes a part of the outcome's routing key
-MAX_TEXT_LENGTH, MAX_URL_LENGTH = 1000, 8192
-MAX_METADATA_BYTES, MAX_METADATA_DEPTH = 64 * 1024, 32
-MAX_RECIPIENTS, MAX_PARTS = 1000, 100
 Operation = Literal["submit", "cancel", "replace", "extended_cancel", "extended_replace"]
 OPERATIONS = get_args(Operation)
-# RFC 3339 as far as it is xs:dateTime too, which is how it is sent.
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]((0\d|1[0-3]):[0-5]\d|14:00))", re.ASCII)
 EVENT_PREFIXES = ("ce-", "cloudEvents:", "cloudEvents_")  # of attributes in headers: others', and the binding's two
-_NOT_XML = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class BadCommand(Exception):
@@ -40,101 +40,24 @@ class BadCommand(Exception):
         self.known = known or {}
 
 
-def _address(text: str) -> str:
-    addresses.to_mm7(text)
-    return text
-
-
-def _time_or_duration(text: str) -> str:
-    if text.isascii() and not text.startswith("-") and times.is_duration(text):
-        return text
-    try:
-        return _time(text)
-    except ValueError as error:
-        raise ValueError(f"{error}, nor an ISO 8601 duration (P3D)") from None
-
-
-def _time(text: str) -> str:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("no RFC 3339 time (2026-12-01T00:00:00Z)") from None
-    if not _TIME.fullmatch(text):
-        raise ValueError("no RFC 3339 time with its zone (2026-12-01T00:00:00Z)")
-    return text
-
-
-def _base64(text: str) -> str:
-    try:
-        base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise ValueError(f"no base64: {error}") from None
-    return text
-
-
-def _id_bytes(text: str) -> str:
-    if len(text.encode()) > MAX_ID_BYTES:
-        raise ValueError(f"over {MAX_ID_BYTES} bytes")
-    return text
-
-
-def _smil(text: str) -> str:
-    if text != "auto" and "<smil" not in text:
-        raise ValueError('neither "auto" nor a SMIL document (<smil>…</smil>)')
-    return text
-
-
-def fits(metadata: Mapping[str, Any]) -> bool:
-    """Whether metadata can be given back in an event."""
-    return _within(metadata, MAX_METADATA_DEPTH) and len(orjson.dumps(metadata)) <= MAX_METADATA_BYTES
-
-
-def _within(value: object, depth: int) -> bool:
-    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    return depth >= 0 and all(_within(each, depth - 1) for each in inner)
-
-
-def _fitting(metadata: dict[str, Any]) -> dict[str, Any]:
-    if not fits(metadata):
-        raise ValueError(f"over {MAX_METADATA_BYTES} bytes, or nested deeper than {MAX_METADATA_DEPTH}")
-    return metadata
-
-
-def _xml_safe(text: str) -> str:
-    if found := _NOT_XML.search(text):
-        raise ValueError(f"the character {found.group()!r} cannot stand in XML")
-    return text
-
-
-Text = Annotated[str, AfterValidator(_xml_safe)]
-# Lengths stand before the validators: behind them pydantic speaks of items where it means characters.
-ShortText = Annotated[str, Field(max_length=MAX_TEXT_LENGTH), AfterValidator(_xml_safe)]
-AddressText = Annotated[
-    str, Field(min_length=1, max_length=MAX_ADDRESS_LENGTH), AfterValidator(_xml_safe), AfterValidator(_address)
-]
-Addresses = Annotated[list[AddressText], Field(max_length=MAX_RECIPIENTS)]
-TimeOrDuration = Annotated[str, AfterValidator(_time_or_duration)]
-Word = Annotated[
-    str, Field(min_length=1, max_length=MAX_ID_BYTES), AfterValidator(_xml_safe), AfterValidator(_id_bytes)
-]
-
-
 class CommandPart(BaseModel):
     """One attachment: its content is exactly one of `text`, `data` (base64) and `url`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    content_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,100}/[A-Za-z0-9_.+-]{1,100}$")]
-    text: str | None = None
-    data: Annotated[str, AfterValidator(_base64)] | None = None
-    url: Annotated[str, Field(max_length=MAX_URL_LENGTH, pattern=r"^[a-z0-9]+://\S+$")] | None = Field(
+    content_type: ContentType = Field(description="As in `image/jpeg`, without parameters.")
+    text: str | None = Field(None, description="The content of a text, sent in UTF-8.")
+    data: Base64Text | None = Field(None, description="The content in base64 (RFC 4648, with its padding).")
+    url: Url | None = Field(
         None, description="In the media store, or https:// or s3:// as far as the worker's settings allow it."
     )
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    sha256: Digest | None = Field(
         None, description="Of what stands under `url`, in hexadecimal: other content is not sent."
     )
-    filename: Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_xml_safe)] | None = None
-    content_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.@+-]{1,120}$")] | None = None
+    filename: FileName | None = Field(None, description="The name that a phone may store it under.")
+    content_id: ContentId | None = Field(
+        None, description="Content-ID, without angle brackets: what a SMIL document of yours refers to."
+    )
 
 
 class Command(BaseModel):
@@ -142,31 +65,51 @@ class Command(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    id: Word = Field(description="Idempotency key: a second command with the same id is not sent again.")
-    operation: Operation = "submit"
-    to: Addresses = []
-    cc: Addresses = []
-    bcc: Addresses = []
-    sender: AddressText | None = Field(None, alias="from", description="Default: the account's sender.")
-    subject: ShortText | None = None
-    parts: Annotated[list[CommandPart], Field(max_length=MAX_PARTS)] = []
-    smil: Annotated[Text, AfterValidator(_smil)] | None = Field(
-        "auto", description='"auto", null, or the SMIL document itself.'
+    id: Word = Field(
+        description="Idempotency key, up to 255 bytes: a second command with the same id is not sent again. Without "
+        "it the CloudEvent's id counts, else the AMQP message_id."
     )
-    delivery_report: bool | None = None
-    read_reply: bool | None = None
-    priority: Literal["low", "normal", "high"] | None = None
-    message_class: Literal["personal", "informational", "advertisement", "auto"] | None = None
-    expires: TimeOrDuration | None = None
-    earliest_delivery: TimeOrDuration | None = None
-    not_after: Annotated[str, AfterValidator(_time)] | None = Field(None, description="Not sent after this time.")
-    message_id: Word | None = Field(None, description="The submit's, for operations on a submitted message.")
-    service_code: ShortText | None = None
-    linked_id: Word | None = None
-    charged_party: Literal["sender", "recipient", "both", "neither", "third_party"] | None = None
-    distribution_indicator: bool | None = None
-    reference: Annotated[str, Field(max_length=MAX_TEXT_LENGTH)] | None = None
-    metadata: Annotated[dict[str, Any], AfterValidator(_fitting)] | None = None
+    operation: Operation = Field("submit", description="All but `submit` need the `message_id` of a submit.")
+    to: Addresses = Field([], description="Numbers (digits, perhaps with a leading +), short codes, e-mail addresses.")
+    cc: Addresses = Field([], description="As `to`: who gets a copy.")
+    bcc: Addresses = Field([], description="As `to`: who gets a copy that the others do not know of.")
+    sender: AddressText | None = Field(
+        None, alias="from", description="The service's own address. Default: the account's sender."
+    )
+    subject: ShortText | None = Field(None, description="The subject.")
+    parts: list[CommandPart] = Field([], max_length=MAX_PARTS, description="The attachments.")
+    smil: Smil | None = Field(
+        "auto", description='"auto": made where the provider wants one; null: none; or the SMIL document itself.'
+    )
+    delivery_report: bool | None = Field(None, description="Whether `dr.received` events are wanted.")
+    read_reply: bool | None = Field(None, description="Whether `rr.received` events are wanted.")
+    priority: Literal["low", "normal", "high"] | None = Field(None, description="Default: the provider's.")
+    message_class: Literal["personal", "informational", "advertisement", "auto"] | None = Field(
+        None, description="What kind of message it is. Default: the provider's."
+    )
+    expires: TimeOrDuration | None = Field(
+        None, description="When the provider gives up: an RFC 3339 time with its zone, or an ISO 8601 duration (P3D)."
+    )
+    earliest_delivery: TimeOrDuration | None = Field(
+        None, description="When the provider may begin: an RFC 3339 time with its zone, or an ISO 8601 duration."
+    )
+    not_after: Time | None = Field(
+        None, description="An RFC 3339 time with its zone: we do not send it later, and it is refused as `expired`."
+    )
+    message_id: Word | None = Field(
+        None,
+        description="Of the submit, from its `mt.accepted`; of extended operations their CancelID or ReplaceID.",
+    )
+    service_code: ShortText | None = Field(None, description="ServiceCode: the provider's word for its bill.")
+    linked_id: Word | None = Field(None, description="LinkedID of the message that this one answers.")
+    charged_party: Literal["sender", "recipient", "both", "neither", "third_party"] | None = Field(
+        None, description="Who pays. Default: as agreed with the provider."
+    )
+    distribution_indicator: bool | None = Field(None, description="Whether it may be passed on.")
+    reference: Reference | None = Field(None, description="Your own; its events give it back.")
+    metadata: Metadata | None = Field(
+        None, description="Your own, up to 64 KiB (65536 bytes) of JSON; its events give it back."
+    )
 
 
 def parse(body: bytes, content_type: str | None, headers: Mapping[str, object], message_id: str | None) -> Command:

@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from gateway.accounts import Account
 
-from . import addresses, commands, submission, times
+from . import addresses, commands, fields, submission, times
 from .commands import BadCommand, Command
-from .events import TYPES, Event, MtAccepted, MtRefused, MtUnknown, Outcome, Problem
+from .ended import MtAccepted, MtRefused, MtUnknown, Outcome
+from .events import TYPES, Event
+from .problems import Problem
 
 Type = Literal["mt.accepted", "mt.refused", "mt.unknown"]
 
@@ -60,19 +62,19 @@ def load(recorded: bytes) -> Event:
 def bad_command(error: BadCommand, account: Account, result: Result, body: bytes, replay: str | None = None) -> Event:
     """The refusal of a command that could not be read; what is known of it is given back."""
     found = error.known
-    command_id = _text(found.get("id"), commands.MAX_ID_BYTES)
+    command_id = _text(found.get("id"), fields.MAX_ID_BYTES)
     metadata, operation = found.get("metadata"), found.get("operation", "submit")
     known: dict[str, Any] = {
         "operation": operation if operation in commands.OPERATIONS else None,
         "command_id": command_id,
-        "reference": _text(found.get("reference"), commands.MAX_TEXT_LENGTH),
-        "metadata": metadata if isinstance(metadata, dict) and commands.fits(metadata) else None,
+        "reference": _text(found.get("reference"), fields.MAX_TEXT_LENGTH),
+        "metadata": metadata if isinstance(metadata, dict) and fields.fits(metadata) else None,
         "recipients": [],
         "message_id": None,
     }
     identity = command_id or hashlib.sha256(body).hexdigest()
     own = account.outbound.sender if account.outbound else None
-    subject = _service(_text(found.get("from"), commands.MAX_ADDRESS_LENGTH)) or _service(own)
+    subject = _service(_text(found.get("from"), fields.MAX_ADDRESS_LENGTH)) or _service(own)
     return _event(account, known, result, identity, replay, subject)
 
 

@@ -11,6 +11,8 @@ from pydantic import BaseModel, Field
 
 from gateway import mm7
 
+from .data import Base64, Sha256
+
 MAX_INLINE_TEXT_BYTES = 64 * 1024
 # Of all parts: in JSON a byte can become six, the text stands there twice, and the broker takes 16 MiB.
 MAX_INLINE_TOTAL_BYTES = 512 * 1024
@@ -28,17 +30,17 @@ _UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udff
 class Part(BaseModel):
     """One attachment: text is inline, everything else is in the media store under `url`."""
 
-    content_type: str
+    content_type: str = Field(description="As declared, in lower case and without parameters.")
     detected_type: str | None = Field(description="What the content looks like, where that is another type.")
-    charset: str | None
+    charset: str | None = Field(description="As declared, of text.")
     filename: str | None = Field(description="Without path and control characters: safe to store it under.")
     filename_raw: str | None = Field(description="As it was sent, where that is something else.")
-    content_id: str | None
-    content_location: str | None
+    content_id: str | None = Field(description="Content-ID, without its angle brackets.")
+    content_location: str | None = Field(description="Content-Location: the name that SMIL may use.")
     bytes: int = Field(description="Size of the content, in bytes, transfer encoding removed.")
-    sha256: str = Field(description="Of the content, in hexadecimal.")
-    text: str | None = Field(description="Decoded text of `text/*` up to 64 KiB.")
-    data: str | None = Field(description="The content in base64, up to MM7_MEDIA_INLINE_MAX_BYTES; by default never.")
+    sha256: Sha256 = Field(description="Of the content, in hexadecimal.")
+    text: str | None = Field(description="Decoded text of `text/*` up to 64 KiB (65536 bytes).")
+    data: Base64 | None = Field(description="The content in base64, up to MM7_MEDIA_INLINE_MAX_BYTES: by default 0.")
     url: str | None = Field(description="Where the content is stored; null where `text` or `data` holds all of it.")
     signed_url: str | None = Field(None, description="A link that is valid for a while, where the store can sign.")
 

@@ -1,11 +1,9 @@
-"""What is wrong with a command: pydantic's errors as path and sentence. Pure."""
+"""What is wrong with a command, as path and sentence; pydantic's errors likewise. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
-from .events import Problem
+from pydantic import BaseModel, Field, ValidationError
 
 MAX_PROBLEMS, MAX_PATH_LENGTH = 100, 200
 _FORMS: Mapping[object, str] = {
@@ -14,6 +12,13 @@ _FORMS: Mapping[object, str] = {
     "sha256": "not a SHA-256: write 64 hexadecimal digits in lower case",
     "content_id": "not a Content-ID: write 1 to 120 of the characters A-Z a-z 0-9 _ . @ + -",
 }
+
+
+class Problem(BaseModel):
+    """One thing that is wrong with a command."""
+
+    path: str = Field(description="Where: `parts[1].url`; empty for the command as a whole.")
+    problem: str = Field(description="What is wrong, in words.")
 
 
 def problems_of(error: ValidationError) -> list[Problem]:

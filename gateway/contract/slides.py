@@ -16,7 +16,7 @@ _TYPES = (smil.CONTENT_TYPE, "application/smil+xml")
 class Slide(BaseModel):
     """What is shown together."""
 
-    seconds: float | None = Field(description="For how long; null where the document does not say.")
+    seconds: float | None = Field(description="For how long, in seconds; null where the document does not say.")
     parts: list[int] = Field(description="Their places in `parts`, counted from 0, in the order of the document.")
 
 

@@ -1,10 +1,13 @@
 """Commands → MM7 requests. Pure; the mirror of `callbacks`.
 
-Strategy: one table, operation → how its request is built. What the account's profile or release does not allow is
-refused here with its path, before anything is sent; what the provider is known to drop is a warning.
+Strategy: one table, operation → request, and a request takes those of its fields that a command can give. What the
+account's profile or release does not allow is refused here with its path, before anything is sent; what the provider is
+known to drop is a warning.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
 
 from gateway import mm7
 from gateway.accounts import Account
@@ -12,17 +15,17 @@ from gateway.profiles import Profile
 
 from . import addresses, attachments
 from .commands import BadCommand, Command, Operation
-from .events import Problem
+from .problems import Problem
 
 Built = tuple[mm7.Message, tuple[mm7.Part, ...]]
 
 _THIRD_PARTY_SINCE = "REL-6-MM7-1-2"
-_OPERATIONS: Mapping[Operation, str] = {
-    "submit": "SubmitReq",
-    "cancel": "CancelReq",
-    "replace": "ReplaceReq",
-    "extended_cancel": "extendedCancelReq",
-    "extended_replace": "extendedReplaceReq",
+_REQUESTS: Mapping[Operation, type[mm7.Message]] = {
+    "submit": mm7.SubmitReq,
+    "cancel": mm7.CancelReq,
+    "replace": mm7.ReplaceReq,
+    "extended_cancel": mm7.ExtendedCancelReq,
+    "extended_replace": mm7.ExtendedReplaceReq,
 }
 
 
@@ -34,7 +37,7 @@ def to_mm7(command: Command, account: Account, contents: Sequence[bytes]) -> Bui
     if found := problems(command, account):
         raise BadCommand(found)
     parts = attachments.attach(command, account.profile, contents)
-    return _BUILDERS[command.operation](command, account, parts), parts
+    return _request(command, account, parts), parts
 
 
 def warnings(command: Command, account: Account) -> list[str]:
@@ -57,92 +60,33 @@ def recipients_of(command: Command) -> list[addresses.Recipient]:
     return addresses.recipients(mm7.Recipients(**roles))
 
 
-def _submit(command: Command, account: Account, parts: Sequence[mm7.Part]) -> mm7.Message:
-    return mm7.SubmitReq(
-        transaction_id=command.id,
-        namespace=account.namespace_written,
-        mm7_version=account.version_written,
-        sender_identification=_sender(command, account),
-        recipients=_recipients(command, account),
-        service_code=command.service_code,
-        linked_id=command.linked_id,
-        message_class=_specification(command.message_class),
-        earliest_delivery_time=command.earliest_delivery,
-        expiry_date=command.expires,
-        delivery_report=command.delivery_report,
-        read_reply=command.read_reply,
-        priority=_specification(command.priority),
-        subject=command.subject,
-        charged_party=_specification(command.charged_party),
-        distribution_indicator=command.distribution_indicator,
-        content=_content(parts),
-    )
-
-
-def _cancel(command: Command, account: Account, _parts: Sequence[mm7.Part]) -> mm7.Message:
-    return mm7.CancelReq(
-        transaction_id=command.id,
-        namespace=account.namespace_written,
-        mm7_version=account.version_written,
-        sender_identification=_sender(command, account),
-        message_id=command.message_id,
-    )
-
-
-def _replace(command: Command, account: Account, parts: Sequence[mm7.Part]) -> mm7.Message:
-    return mm7.ReplaceReq(
-        transaction_id=command.id,
-        namespace=account.namespace_written,
-        mm7_version=account.version_written,
-        sender_identification=_sender(command, account),
-        message_id=command.message_id,
-        service_code=command.service_code,
-        read_reply=command.read_reply,
-        earliest_delivery_time=command.earliest_delivery,
-        distribution_indicator=command.distribution_indicator,
-        content=_content(parts),
-    )
-
-
-def _extended_cancel(command: Command, account: Account, _parts: Sequence[mm7.Part]) -> mm7.Message:
-    return mm7.ExtendedCancelReq(
-        transaction_id=command.id,
-        namespace=account.namespace_written,
-        mm7_version=account.version_written,
-        sender_identification=_sender(command, account),
-        cancel_id=command.message_id,
-    )
-
-
-def _extended_replace(command: Command, account: Account, parts: Sequence[mm7.Part]) -> mm7.Message:
-    identification = _sender(command, account)
-    return mm7.ExtendedReplaceReq(
-        transaction_id=command.id,
-        namespace=account.namespace_written,
-        mm7_version=account.version_written,
-        vaspid=identification.vaspid,
-        vasid=identification.vasid,
-        service_code=command.service_code,
-        replace_id=command.message_id,
-        earliest_delivery_time=command.earliest_delivery,
-        expiry_date=command.expires,
-        read_reply=command.read_reply,
-        delivery_report=command.delivery_report,
-        content=_content(parts),
-    )
-
-
-_BUILDERS: Mapping[Operation, Callable[[Command, Account, Sequence[mm7.Part]], mm7.Message]] = {
-    "submit": _submit,
-    "cancel": _cancel,
-    "replace": _replace,
-    "extended_cancel": _extended_cancel,
-    "extended_replace": _extended_replace,
-}
-
-
-def _content(parts: Sequence[mm7.Part]) -> mm7.Content | None:
-    return mm7.Content(f"cid:{attachments.CONTENT_ID}") if parts else None
+def _request(command: Command, account: Account, parts: Sequence[mm7.Part]) -> mm7.Message:
+    """The request with those of its fields that a command can give."""
+    sender = _sender(command, account)
+    known: dict[str, Any] = {
+        "transaction_id": command.id,
+        "namespace": account.namespace_written,
+        "mm7_version": account.version_written,
+        "sender_identification": sender,
+        "vaspid": sender.vaspid,
+        "vasid": sender.vasid,
+        "recipients": _recipients(command, account),
+        **dict.fromkeys(("message_id", "cancel_id", "replace_id"), command.message_id),
+        "service_code": command.service_code,
+        "linked_id": command.linked_id,
+        "message_class": _specification(command.message_class),
+        "earliest_delivery_time": command.earliest_delivery,
+        "expiry_date": command.expires,
+        "delivery_report": command.delivery_report,
+        "read_reply": command.read_reply,
+        "priority": _specification(command.priority),
+        "subject": command.subject,
+        "charged_party": _specification(command.charged_party),
+        "distribution_indicator": command.distribution_indicator,
+        "content": mm7.Content(f"cid:{attachments.CONTENT_ID}") if parts else None,
+    }
+    request = _REQUESTS[command.operation]
+    return request(**{field.name: known[field.name] for field in fields(request) if field.name in known})
 
 
 def _specification(word: str | None) -> str | None:
@@ -181,7 +125,7 @@ def problems(command: Command, account: Account) -> list[Problem]:
 
 def _release_problems(command: Command, account: Account) -> list[Problem]:
     release, found = mm7.release_of(account.namespace_written), []
-    operation = _OPERATIONS[command.operation]
+    operation = _REQUESTS[command.operation]().operation
     if operation in mm7.SINCE and not mm7.has(release, mm7.SINCE[operation]):
         found.append(Problem(path="operation", problem=f"{release} has no {operation}"))
     if command.charged_party == "third_party" and not mm7.has(release, _THIRD_PARTY_SINCE):

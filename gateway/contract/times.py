@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 _SINGLE_DIGITS = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:([T ])(\d{1,2}):(\d{1,2}):(\d{1,2})(.*))?")
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)?")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_DURATION = re.compile(r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
+DURATION = re.compile(r"P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII)
 
 
 def parse(text: str | None) -> tuple[datetime | None, bool]:
@@ -54,5 +54,5 @@ def rfc3339(time: datetime) -> str:
 
 
 def is_duration(text: str) -> bool:
-    """Whether a text is an ISO 8601 duration (`P3D`, `PT1H30M`)."""
-    return _DURATION.fullmatch(text) is not None
+    """Whether a text is an ISO 8601 duration (`P3D`, `PT1H30M`); one below nothing is none."""
+    return DURATION.fullmatch(text) is not None

@@ -7,7 +7,7 @@ from gateway import mm7
 
 from . import addresses, times
 from .addresses import Address
-from .events import Forwarder, Forwarding, ReplyCharging, UACapabilities
+from .received import Forwarder, Forwarding, ReplyCharging, UACapabilities
 
 
 def utc(raw: str | None) -> str | None:

@@ -17,11 +17,12 @@ from gateway.app import topology as build_topology
 from gateway.broker import Connection, Inbox
 from gateway.contract import schema as schemas
 from gateway.contract.commands import BadCommand
+from gateway.contract.events import TYPES
 from gateway.settings import Settings
 from gateway.telemetry import tracing
 
+from . import asyncapi, console, dead, media, spool, words
 from . import check as checks
-from . import console, dead, media, spool, words
 from . import decode as decoding
 from . import encode as encoding
 from . import send as sending
@@ -33,7 +34,7 @@ REFUSED, UNKNOWN = 3, 4
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 topology = typer.Typer(no_args_is_help=True, help="The broker's objects.")
-schema = typer.Typer(no_args_is_help=True, help="The published JSON Schemas.")
+schema = typer.Typer(no_args_is_help=True, help="The published JSON Schemas and the AsyncAPI document.")
 app.add_typer(topology, name="topology")
 app.add_typer(media.app, name="media")
 app.add_typer(dead.app, name="dead")
@@ -202,15 +203,25 @@ async def _check(settings: Settings, *, as_json: bool) -> int:
 
 
 @schema.command("events")
-def schema_events() -> None:
-    """The schema of all events."""
-    console.print_json(schemas.events())
+def schema_events(
+    kind: Annotated[str | None, typer.Argument(metavar="[TYPE]", help="One type's data alone, as mo.received.")] = None,
+) -> None:
+    """Print the JSON Schema of all events, or of what one type holds in `data`."""
+    if kind and kind not in TYPES:
+        console.fail(f"no event {kind!r}; there is {', '.join(TYPES)}", 2)
+    console.print_json(schemas.data(kind) if kind else schemas.events())
 
 
 @schema.command("commands")
 def schema_commands() -> None:
-    """The schema of a command."""
+    """Print the JSON Schema of a command."""
     console.print_json(schemas.commands())
+
+
+@schema.command("asyncapi")
+def schema_asyncapi() -> None:
+    """Print exchanges, queues, keys, headers and messages as an AsyncAPI 3 document."""
+    console.print_json(asyncapi.document())
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from gateway import outbound
 from gateway.accounts import Account
 from gateway.contract import attachments, commands, submission
 from gateway.contract.commands import BadCommand
-from gateway.contract.events import Problem
+from gateway.contract.problems import Problem
 from gateway.stores.media import MediaNotFound, MediaStore, MediaUnavailable
 
 DRY_RUN = Account.model_validate(

@@ -20,7 +20,8 @@ from gateway import mm7, profiles
 from gateway.accounts import Account, Inbound, Outbound
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
-from gateway.contract.events import TYPES, Data
+from gateway.contract.data import Data
+from gateway.contract.events import TYPES
 from gateway.contract.parts import Storage
 from gateway.settings import Settings
 from gateway.stores.media import location

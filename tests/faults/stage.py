@@ -30,6 +30,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from rundir import free_ports
 
+from tests import published
 from tests.conftest import Program, config
 from tests.faults import books
 from tests.faults.load import Caller, Orderer
@@ -79,6 +80,7 @@ class Shelf:
             found = []
             while (message := await came.get()).message_id != marker:
                 if message.body and message.message_id not in self._seen:
+                    published.look(message)
                     found.append(message)
             await message.ack(multiple=True)
             await channel.close()

@@ -24,6 +24,7 @@ from gateway.stores.spool import Spool
 from gateway.stores.state import State
 from gateway.stores.state_memory import MemoryState
 from gateway.telemetry.metrics import RECEIVER, Metrics
+from tests import published
 
 OPEN = {"profile": "generic", "inbound": {"open": True}}
 MAX_FRAME_BYTES = 131072  # RabbitMQ's: a larger header ends the connection
@@ -41,6 +42,7 @@ class Recorder:
         assert len(ContentHeader(body_size=len(outgoing.body), properties=properties).marshal()) < MAX_FRAME_BYTES
         if self.hold:
             await self.hold()
+        published.look(outgoing)
         self.sent.append(outgoing)
 
     async def publish_all(self, chunk: Sequence[Outgoing], *, within: float) -> Progress:

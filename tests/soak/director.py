@@ -12,6 +12,7 @@ from typing import Any
 import aio_pika
 
 from gateway.stores.journal import COUNT
+from tests import published
 from tests.faults.stage import AWAY
 from tests.soak import report, schedule
 from tests.soak.load import Load
@@ -85,6 +86,7 @@ def _accounts(made: Scene, load: Load, reader: Reader, left: dict[str, object], 
         "starts of programs": starts,
         "tracebacks and warnings in logs": broken,
     }
+    problems += published.told()
     problems += [*made.troubles, *(trouble for slot in made.slots for trouble in slot.troubles)]
     problems += [settled] if settled else []
     options = made.options

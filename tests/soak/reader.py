@@ -8,6 +8,7 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
+from tests import published
 from tests.faults.stage import AWAY, Stage
 
 LOOK_EVERY, OPEN_WITHIN = 0.5, 5.0
@@ -56,6 +57,7 @@ class Reader:
         assert message.message_id
         if message.message_id not in self._seen:
             self._seen.add(message.message_id)
+            published.look(message)
             self.events.append(json.loads(message.body))
         with contextlib.suppress(*AWAY):
             await message.ack()

@@ -14,13 +14,14 @@ import pytest
 
 from gateway.accounts import Account
 from gateway.broker import Delay, Delivery, Outgoing, PublishFailed
-from gateway.contract.events import TYPES, Event
+from gateway.contract.events import Event
 from gateway.stores.correlation import Correlation
 from gateway.stores.ledger import Ledger
 from gateway.stores.pace import Pace
 from gateway.stores.state import State, StateUnavailable
 from gateway.stores.state_memory import MemoryState
 from gateway.telemetry.metrics import WORKER, Metrics
+from tests import published
 from workers import once, outbox, pulse, submit
 from workers.contents import Contents
 from workers.fetch import Fetcher
@@ -56,6 +57,7 @@ class Broker:
             raise self.failures.pop(0)
         if (refusal := self.refuse.get(outgoing.exchange)) is not None:
             raise refusal
+        published.look(outgoing)
         self.sent.append(outgoing)
         self.steps.append(outgoing.exchange or f"reply {outgoing.routing_key}")
 
@@ -64,11 +66,8 @@ class Broker:
 
     @property
     def events(self) -> list[Event]:
-        """The events published, each read back and checked against its model."""
-        events = [Event.model_validate_json(each.body) for each in self.to("mm7.events")]
-        for event in events:
-            TYPES[event.type].model_validate(event.data)
-        return events
+        """The events published."""
+        return [Event.model_validate_json(each.body) for each in self.to("mm7.events")]
 
 
 class Provider:

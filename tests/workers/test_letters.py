@@ -5,12 +5,15 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 import pytest
+from jsonschema import Draft7Validator
 
 from gateway.broker import Delay, Delivery, Outgoing
 from gateway.broker.message import MAX_BODY_BYTES
 from gateway.contract import commands, outcomes
-from gateway.contract.events import Problem
+from gateway.contract.headers import OF_DEATH
 from gateway.contract.outcomes import Result
+from gateway.contract.problems import Problem
+from gateway.tools import asyncapi
 from workers import letters
 from workers.retry import Again, Attempt
 
@@ -296,3 +299,19 @@ def test_a_time_that_is_none_holds_nothing_up(given: object) -> None:
 @pytest.mark.parametrize(("given", "expected"), [("t", "t"), ("", None), (5, None), (None, None), ("ä" * 128, None)])
 def test_a_replay_is_known_by_its_token(given: object, expected: str | None) -> None:
     assert letters.replay(delivery(headers={"mm7-replay": given})) == expected
+
+
+def test_what_the_worker_writes_in_headers_is_what_the_published_document_says(dead) -> None:
+    described = asyncapi.document()["components"]["messages"]
+    put_off = letters.again(
+        delivery(headers={"traceparent": "00-a-b-01"}, reply_to="q"),
+        "sinch-us",
+        "order-1",
+        replace(AGAIN, attempt=ATTEMPT, not_before=datetime(2026, 1, 1, tzinfo=UTC)),
+    )
+    buried = dead(delivery(headers=put_off.headers), status_code=3000, status_text="Server error")
+    for name, letter in (("command.waiting", put_off), ("command.dead", buried)):
+        schema = described[name]["headers"]
+        assert set(letter.headers) <= set(schema["properties"])
+        Draft7Validator(schema).validate(dict(letter.headers))
+    assert {*OF_DEATH} <= set(buried.headers)

@@ -63,7 +63,9 @@ def test_what_cannot_be_read_is_none(written) -> None:
     [
         ("P3D", True),
         ("PT1H30M", True),
-        ("-P1Y2M3DT4H5M6.7S", True),
+        ("P1Y2M3DT4H5M6.7S", True),
+        ("-P1D", False),
+        ("P٣D", False),
         ("P", False),
         ("PT", False),
         ("P1DT", False),

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.contract import outcomes
 from gateway.contract.commands import BadCommand, Command
-from gateway.contract.events import TYPES, Problem
+from gateway.contract.events import TYPES
 from gateway.contract.outcomes import Result
+from gateway.contract.problems import Problem
 
 RESULT = Result(
     type="mt.accepted", attempts=2, at=datetime(2026, 1, 1, 12, 30, 0, 5000, UTC), message_id="m-1", status_code=1000

@@ -223,3 +223,28 @@ def test_progress_is_shown_at_a_terminal_once_it_takes_long(terminal, after, sho
         for number in range(1, 4):
             done(number)
     assert ("letters" in capsys.readouterr().err) is shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (("events",), "events"),
+        (("events", "mo.received"), "mo.received"),
+        (("commands",), "command"),
+    ],
+)
+def test_the_schemas_are_printed_by_their_names_without_broker_and_settings(invoke, clean, arguments, name):
+    done = invoke("schema", *arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["$id"] == f"https://mm7-gateway.example/schema/{name}.v1.json"
+
+
+def test_the_asyncapi_document_is_printed_without_broker_and_settings(invoke, clean):
+    done = invoke("schema", "asyncapi")
+    assert (done.exit_code, json.loads(done.stdout)["asyncapi"]) == (0, "3.0.0")
+
+
+def test_an_event_type_that_there_is_not_is_told_with_those_that_there_are(invoke):
+    done = invoke("schema", "events", "mo.sent")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "no event 'mo.sent'; there is mo.received, dr.received" in done.stderr
