@@ -73,6 +73,7 @@ def _panel(
 ) -> dict[str, Any]:
     now = more.get("now", False)
     overrides = [_override(name, _fixed(colour)) for name, colour in more.get("colours", {}).items()]
+    overrides += [_override(name, *_right(unit)) for name, unit in more.get("right", {}).items()]
     overrides += [_override(legend, *_dashed()) for _, legend in queries if legend in LIMITS]
     return {
         "type": KINDS[kind],
@@ -154,6 +155,10 @@ def _fixed(colour: str) -> dict[str, Any]:
 def _dashed() -> list[dict[str, Any]]:
     line = {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [10, 10]}}
     return [_fixed("red"), line, {"id": "custom.fillOpacity", "value": 0}]
+
+
+def _right(unit: str) -> list[dict[str, Any]]:
+    return [{"id": "custom.axisPlacement", "value": "right"}, {"id": "unit", "value": unit}]
 
 
 def _override(name: str, *properties: dict[str, Any]) -> dict[str, Any]:

@@ -4,12 +4,15 @@ import re
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from gateway.tools import cli
 from tests.deploy import promql
 from tests.deploy.promql import ALERTS, DEPLOY
 
 FOLDER = DEPLOY / "prometheus"
 CASES = sorted(FOLDER.glob("*_test.yml"))
+RUNBOOKS = promql.GUIDE.partition("\n## Alerts\n")[2].partition("\n## ")[0]
 NAMES = [rule["alert"] for rule in ALERTS]
 
 
@@ -40,8 +43,31 @@ def test_an_alert_says_how_bad_it_is_and_where_its_runbook_stands(rule) -> None:
 
 
 def test_there_is_a_runbook_for_each_alert_and_no_other() -> None:
-    section = promql.GUIDE.partition("\n## Alerts\n")[2].partition("\n## ")[0]
-    assert re.findall(r"^### (\w+)$", section, re.MULTILINE) == NAMES
+    assert re.findall(r"^### (\w+)$", RUNBOOKS, re.MULTILINE) == NAMES
+
+
+def test_runbooks_lead_to_places_that_there_are() -> None:
+    headings = re.findall(r"^#+ (.+)$", promql.GUIDE, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOKS)) <= anchors
+
+
+def test_runbooks_name_panels_that_there_are() -> None:
+    titles = [panel["title"] for panel in promql.PANELS]
+    named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", RUNBOOKS)) - {"Runbooks", "Get messages", "Move messages"}
+    assert named
+    assert {name for name in named if not any(title.startswith(name) for title in titles)} == set()
+
+
+@pytest.mark.parametrize("line", sorted(set(re.findall(r"`mm7 ([a-z][^`]*)`", RUNBOOKS))))
+def test_runbooks_name_commands_and_options_that_there_are(line) -> None:
+    command = get_command(cli.app)
+    for word in line.split():
+        if word in getattr(command, "commands", {}):
+            command = command.commands[word]
+    assert not hasattr(command, "commands"), line
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in line.split() if word.startswith("--")} <= options
 
 
 def test_an_alert_names_no_metric_that_does_not_exist(rabbitmq_names, haproxy_page) -> None:
