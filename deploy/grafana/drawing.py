@@ -1,99 +1,17 @@
 """Panels as Grafana's dark theme has them, drawn with matplotlib: graphs, states over time, single values."""
 
 import math
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from page import BYTES, FAINT, GRID, SMALL, Place, Series, wide, written
 
-PAGE, PANEL, EDGE, GRID = "#111217", "#181B1F", "#25272D", "#2A2D33"
-TEXT, FAINT, EVENT = "#D5D6DE", "#9196A1", "#5794F2"
+EVENT = "#5794F2"
 PALETTE = ("#73BF69", "#F2CC0C", "#5794F2", "#FF9830", "#B877D9", "#8AB8FF", "#F2495C", "#CA95E5", "#FFCB7D", "#37872D")
-SMALL, TITLE = 8.2, 9.6  # points; a pixel of the unscaled picture is 0.72 of them
-LETTER = 5.9  # pixels that a letter of the small size takes
-
-
-@dataclass
-class Series:
-    """One curve; no value is NaN."""
-
-    name: str
-    times: Any
-    values: Any
-
-
-@dataclass
-class Place:
-    """Where a panel lies, in pixels from the upper left corner, on what; and the time from left to right."""
-
-    figure: Figure
-    x: float
-    y: float
-    w: float
-    h: float
-    span: tuple[float, float]
-    events: list[float] = field(default_factory=list)
-
-    def fraction(self, x: float, y: float, w: float, h: float) -> tuple[float, float, float, float]:
-        """Of the figure, as matplotlib counts: from below."""
-        width, height = self.figure.get_size_inches() * 100
-        return (self.x + x) / width, 1 - (self.y + y + h) / height, w / width, h / height
-
-    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
-        """The panel's inside, without so many pixels at its edges."""
-        box = self.fraction(left, top, self.w - left - right, self.h - top - bottom)
-        return self.figure.add_axes(box, facecolor="none")
-
-    def write(self, x: float, y: float, words: str, **look: Any) -> None:
-        left, bottom, _, _ = self.fraction(x, y, 0, 0)
-        self.figure.text(left, bottom, words, **{"color": TEXT, "fontsize": SMALL, "va": "center"} | look)
-
-    def frame(self, title: str) -> None:
-        left, bottom, w, h = self.fraction(0, 0, self.w, self.h)
-        self.figure.patches.append(
-            FancyBboxPatch(
-                (left, bottom),
-                w,
-                h,
-                boxstyle="square,pad=0",
-                fc=PANEL,
-                ec=EDGE,
-                lw=0.7,
-                transform=self.figure.transFigure,
-                zorder=-1,
-            )  # fmt: skip
-        )
-        self.write(10, 15, title, fontsize=TITLE, weight="medium")
-
-
-def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
-    size, name = next((each for each in steps if abs(value) >= each[0]), steps[-1])
-    return f"{value / size:.3g}{name}"
-
-
-_SECONDS = ((86400, " d"), (3600, " h"), (60, " min"), (1, " s"), (1e-3, " ms"), (1e-6, " µs"))
-_BYTES = ((1024**3, " GiB"), (1024**2, " MiB"), (1024, " KiB"), (1, " B"))
-_COUNTS = ((1e9, " Bil"), (1e6, " Mil"), (1e3, " K"), (1, ""))
-UNITS: dict[str, Callable[[float], str]] = {
-    "short": lambda value: _scaled(value, _COUNTS),
-    "reqps": lambda value: f"{_scaled(value, _COUNTS)} req/s",
-    "s": lambda value: _scaled(value, _SECONDS),
-    "bytes": lambda value: _scaled(value, _BYTES),
-    "percentunit": lambda value: f"{100 * value:.3g}%",
-}
-
-
-def written(value: float, unit: str) -> str:
-    """A value with its unit, as Grafana writes it."""
-    return "0" if value == 0 else UNITS[unit](value)
 
 
 def properties(panel: dict[str, Any], name: str) -> dict[str, Any]:
@@ -163,7 +81,7 @@ def _axis(ax: Axes, place: Place, unit: str, *, logarithmic: bool) -> None:
         ax.tick_params(which="minor", length=0)
     else:
         ax.set_ylim(0, max(ax.get_ylim()[1], 1e-9) * 1.05 if ax.lines or ax.collections else 1)
-        ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+        ax.yaxis.set_major_locator(FixedLocator(_ticks(ax.get_ylim()[1], unit)))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: written(value, unit)))
     _time(ax, place)
     ax.grid(visible=True, which="major", color=GRID, lw=0.6)
@@ -173,10 +91,16 @@ def _axis(ax: Axes, place: Place, unit: str, *, logarithmic: bool) -> None:
         spine.set_visible(False)
 
 
+def _ticks(most: float, unit: str) -> list[float]:
+    """Some four round numbers of what the unit is shown in."""
+    shown_in = next((size for size, _ in BYTES if most >= size), 1) if unit == "bytes" else 1
+    return [shown_in * float(tick) for tick in MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(0, most / shown_in)]
+
+
 def _time(ax: Axes, place: Place) -> None:
     """A tick each minute; each event is a dashed line with a triangle at its foot."""
     first, last = place.span
-    ticks = [tick for tick in range(math.ceil(first / 60) * 60, int(last) + 1, 60)]
+    ticks = list(range(math.ceil(first / 60) * 60, int(last) + 1, 60))
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: datetime.fromtimestamp(at, UTC).strftime("%H:%M")))
     for event in place.events:
@@ -195,7 +119,7 @@ def _legend_lines(place: Place, series: list[Series]) -> list[list[str]]:
     lines: list[list[str]] = [[]]
     used = 0.0
     for each in series:
-        width = 26 + LETTER * len(each.name)
+        width = 34 + wide(each.name)
         if used + width > place.w - 20 and lines[-1]:
             lines.append([])
             used = 0.0
@@ -211,20 +135,20 @@ def _legend(place: Place, lines: list[list[str]], colours: dict[str, str]) -> No
             left, bottom, w, _ = place.fraction(x, y, 13, 0)
             place.figure.add_artist(Line2D([left, left + w], [bottom, bottom], color=colours[name], lw=2.4))
             place.write(x + 18, y, name, color=FAINT)
-            x += 26 + LETTER * len(name)
+            x += 34 + wide(name)
 
 
 def states(place: Place, panel: dict[str, Any], series: list[Series]) -> None:
     """A bar for each series, coloured and named by its value."""
     (mapping,) = panel["fieldConfig"]["defaults"]["mappings"]
     words = {float(value): shown for value, shown in mapping["options"].items()}
-    ax = place.axes(min(max([60, *(14 + 6.2 * len(each.name) for each in series)]), 200), 32, 14, 28)
+    ax = place.axes(max([60, *(20 + wide(each.name) for each in series)]), 32, 14, 28)
     step = (place.span[1] - place.span[0]) / 160
     for row, each in enumerate(series):
         for first, last, value in _spells(each, step):
             shown = words[value]
             ax.barh(row, last - first, left=first, height=0.74, color=shown["color"], alpha=0.82, lw=0)
-            if last - first > (place.span[1] - place.span[0]) * (2400 / place.w) / 30:
+            if (last - first) / (place.span[1] - place.span[0]) * place.w > wide(shown["text"]) + 14:
                 ax.text(first + step, row, shown["text"], color="#101114", fontsize=SMALL, va="center", clip_on=True)
     ax.set_xlim(*place.span)
     ax.set_ylim(max(len(series), 1) - 0.45, -0.55)
@@ -261,7 +185,7 @@ def stat(place: Place, panel: dict[str, Any], series: list[Series]) -> None:
     if last in words:
         text, colour = words[last]["text"], words[last]["color"]
     colour = {"green": PALETTE[0]}.get(colour, colour)
-    place.write(place.w / 2, 62, text, color=colour, fontsize=27, weight="semibold", ha="center")
+    place.write(place.w / 2, 62, text, color=colour, fontsize=27, weight="bold", ha="center")
     if series and len(series[0].times) > 2:
         ax = place.axes(1, 84, 1, 1)
         ax.axis("off")
@@ -272,8 +196,3 @@ def stat(place: Place, panel: dict[str, Any], series: list[Series]) -> None:
 
 
 DRAW = {"timeseries": graph, "state-timeline": states, "stat": stat}
-
-
-def legend(form: str, labels: dict[str, str]) -> str:
-    """A series' name."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda found: labels.get(found[1], ""), form).strip()

@@ -24,6 +24,7 @@ from tests.picture.stage import ACCOUNTS, PASSWORD, Stage, stage
 DRAWING = Path(__file__).parents[2] / "deploy/grafana/picture.py"
 BEFORE_SECONDS = 20  # until rates have settled: not drawn
 SECONDS = 330
+CAMPAIGN = 400  # commands
 
 
 async def wrong_password(made: Stage) -> None:
@@ -33,7 +34,7 @@ async def wrong_password(made: Stage) -> None:
 
 
 async def broker_away(made: Stage) -> None:
-    """For more than the minute after which somebody is woken; towards its end a spool's disk is full."""
+    """For more than the minute after which somebody is woken. Towards its end a spool's disk is full."""
     await asyncio.to_thread(made.node.stop)
     await asyncio.sleep(62)
     made.programs["receiver-1"].fill_disk(True)
@@ -60,15 +61,23 @@ async def restarted(made: Stage, name: str) -> None:
     await made.start(name)
 
 
+async def campaign(made: Stage) -> None:
+    """More at once than an account's `rate` lets out."""
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(CAMPAIGN):
+            tasks.create_task(made.orderer.order(account="sinch-us"))
+
+
 PLOT = (  # seconds from the beginning, what happens
     (30, wrong_password),
     (68, broker_away),
     (180, lambda made: mood(made, "acme-eu", 30, 0.8, page(503))),
     (200, lambda made: mood(made, "sinch-us", 25, 0.2, refuse(2007))),
     (215, lambda made: mood(made, "vibes-us", 14, 0.25, HANG)),
-    (248, redis_frozen),
-    (275, lambda made: restarted(made, "worker-1")),
-    (290, lambda made: restarted(made, "receiver-1")),
+    (233, campaign),
+    (262, redis_frozen),
+    (284, lambda made: restarted(made, "worker-1")),
+    (300, lambda made: restarted(made, "receiver-1")),
 )
 
 
@@ -92,7 +101,6 @@ async def play(folder: Path, draw: Callable[[str, float, float], list[str]], kee
 
 async def _later(made: Stage, seconds: float, act: Callable[[Stage], object]) -> None:
     await asyncio.sleep(seconds)
-    _say(getattr(act, "__name__", "").strip("<>").replace("_", " "))
     await act(made)  # type: ignore[misc]  # a coroutine function, be it a lambda
 
 
@@ -103,7 +111,7 @@ def main() -> int:
     parser.add_argument("--python", default=sys.executable, help="with what deploy/grafana/requirements.txt names")
     parser.add_argument("--keep", type=Path, help="a folder for Prometheus' data")
     given = parser.parse_args()
-    folder = RUN_DIR / "picture" / time.strftime("%m%d-%H%M%S")
+    folder = RUN_DIR / "scene" / time.strftime("%m%d-%H%M%S")
     folder.mkdir(parents=True)
     logging.disable()  # the client libraries say much while a broker is away
 
@@ -113,10 +121,6 @@ def main() -> int:
     code = asyncio.run(play(folder, draw, given.keep))
     shutil.rmtree(folder)
     return code
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
 
 
 if __name__ == "__main__":

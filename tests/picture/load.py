@@ -17,6 +17,7 @@ from tests.picture.stage import Account, Stage
 
 PATIENCE_SECONDS = 10.0
 REPEATED, HALF, WRONG = 0.03, 0.01, 0.02  # of callbacks: sent once more, cut off; of commands: with a mistake
+AS_DOCUMENTED = {"vibes-us": 0.1}  # of its callbacks, in the shape of its documents, mistakes and all
 dice = Random("load")
 
 
@@ -41,7 +42,7 @@ async def commands(made: Stage, account: Account) -> None:
 async def _deliver(made: Stage, session: aiohttp.ClientSession, account: Account) -> None:
     """POST until it is acknowledged, or refused as unreadable; some once more after that."""
     body, headers = _written(account)
-    patience = time.monotonic() + 100
+    patience, pause = time.monotonic() + 100, 3.0
     while time.monotonic() < patience:
         word = base64.b64encode(f"{account.name}:{made.passwords[account.name]}".encode()).decode()
         url = made.callback_url(dice.choice(made.receivers), account.name)
@@ -50,7 +51,8 @@ async def _deliver(made: Stage, session: aiohttp.ClientSession, account: Account
                 await answer.read()
             if answer.status in (200, 400) and dice.random() >= REPEATED:
                 return
-        await asyncio.sleep(dice.uniform(1, 3))
+            pause = 15.0 if answer.status == 401 else 3.0
+        await asyncio.sleep(dice.uniform(pause / 3, pause))
 
 
 def _written(account: Account) -> tuple[bytes, dict[str, str]]:
@@ -61,7 +63,9 @@ def _written(account: Account) -> tuple[bytes, dict[str, str]]:
         parts = (picture,) if chance < 0.2 else ()
         text = f"callback {identity}"
         message = Mo(transaction_id=identity, linked_id=identity, at=at, text=text, attachments=parts)
-    callback = PROFILES[account.profile].write(message, Form(as_documented=dice.random() < 0.3))
+    callback = PROFILES[account.profile].write(
+        message, Form(as_documented=dice.random() < AS_DOCUMENTED.get(account.name, 0))
+    )
     body = callback.body[: len(callback.body) // 3] if dice.random() < HALF else callback.body
     return body, dict(callback.headers)
 

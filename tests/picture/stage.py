@@ -108,7 +108,8 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         stack.push_async_callback(_end, made)
         for name in settings:
             await made.start(name)
-        stack.push_async_callback((await _subscriber(node.url)).close)
+        subscriber = asyncio.create_task(_subscriber(node.url))
+        stack.callback(subscriber.cancel)
         yield made
 
 
@@ -175,20 +176,23 @@ def _watching(settings: dict[str, dict[str, Any]], rabbitmq_port: int) -> dict[s
     }
 
 
-async def _subscriber(url: str) -> Any:
-    """Somebody who takes all events."""
-    connection = await aio_pika.connect_robust(url, reconnect_interval=1)
-    channel = await connection.channel()
-    await channel.set_qos(500)
-    queue = await channel.declare_queue("crm", durable=True, arguments={"x-queue-type": "quorum"})
-    await queue.bind("mm7.events", "#")
+async def _subscriber(url: str) -> None:
+    """Somebody who takes all events, for ever."""
+    while True:
+        with contextlib.suppress(aio_pika.exceptions.AMQPError, OSError, TimeoutError):
+            lost = asyncio.Event()
+            async with await aio_pika.connect(url) as connection:
+                connection.close_callbacks.add(lambda *_, lost=lost: lost.set())
+                channel = await connection.channel()
+                queue = await channel.declare_queue("crm", durable=True, arguments={"x-queue-type": "quorum"})
+                await queue.bind("mm7.events", "#")
+                await queue.consume(_take, no_ack=True)
+                await lost.wait()
+        await asyncio.sleep(0.5)
 
-    async def take(message: aio_pika.abc.AbstractIncomingMessage) -> None:
-        with contextlib.suppress(Exception):  # the broker goes away meanwhile: it comes again
-            await message.ack()
 
-    await queue.consume(take)
-    return connection
+async def _take(_message: object) -> None:
+    pass
 
 
 async def _end(made: Stage) -> None:
