@@ -98,9 +98,9 @@ def _ticks(most: float, unit: str) -> list[float]:
 
 
 def _time(ax: Axes, place: Place) -> None:
-    """A tick each minute; each event is a dashed line with a triangle at its foot."""
+    """A tick each minute, but for one that would not fit; each event is a dashed line with a triangle at its foot."""
     first, last = place.span
-    ticks = list(range(math.ceil(first / 60) * 60, int(last) + 1, 60))
+    ticks = list(range(math.ceil(first / 60) * 60, int(last - (last - first) / 25), 60))
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda at, _: datetime.fromtimestamp(at, UTC).strftime("%H:%M")))
     for event in place.events:

@@ -23,7 +23,7 @@ from PIL import Image
 DASHBOARD = json.loads(Path(__file__).with_name("dashboard.json").read_text(encoding="utf-8"))
 WIDTH, MARGIN, GAP, UNIT, HEADER = 1720, 16, 8, 34, 58  # pixels
 POINTS = 165  # of a curve
-COLOURS = 128  # of the file: it is a fifth as large, and looks the same
+COLOURS = 80  # of the file: it is a fifth as large, and looks the same
 
 
 class Prometheus:

@@ -41,7 +41,7 @@ async def commands(made: Stage, account: Account) -> None:
 
 async def _deliver(made: Stage, session: aiohttp.ClientSession, account: Account) -> None:
     """POST until it is acknowledged, or refused as unreadable; some once more after that."""
-    body, headers = _written(account)
+    body, headers = _written(made, account)
     patience, pause = time.monotonic() + 100, 3.0
     while time.monotonic() < patience:
         word = base64.b64encode(f"{account.name}:{made.passwords[account.name]}".encode()).decode()
@@ -55,9 +55,11 @@ async def _deliver(made: Stage, session: aiohttp.ClientSession, account: Account
         await asyncio.sleep(dice.uniform(pause / 3, pause))
 
 
-def _written(account: Account) -> tuple[bytes, dict[str, str]]:
+def _written(made: Stage, account: Account) -> tuple[bytes, dict[str, str]]:
+    """A message, or a report on one that was accepted."""
     identity, at, chance = secrets.token_hex(8), datetime.now(UTC), dice.random()
-    message: Outbound = Report(transaction_id=identity, message_id=identity, at=at)
+    sent = list(made.providers[account.name].accepted)[-300:-5] or [identity]
+    message: Outbound = Report(transaction_id=identity, message_id=f"m-{dice.choice(sent)}", at=at)
     if chance < 0.7:
         picture = mm7.Part(content_type="image/png", data=sunset(64, 64) + identity.encode())
         parts = (picture,) if chance < 0.2 else ()

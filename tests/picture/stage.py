@@ -58,6 +58,7 @@ class Stage:
     orderer: Orderer
     settings: dict[str, dict[str, Any]]
     programs: dict[str, Process] = field(default_factory=dict)
+    providers: dict[str, Provider] = field(default_factory=dict)
     moods: dict[str, Callable[[], Say]] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=lambda: {each.name: PASSWORD for each in ACCOUNTS})
 
@@ -93,18 +94,16 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         stack.enter_context(node)
         dice = Random("providers")
         moods: dict[str, Callable[[], Say]] = {}
-        urls = {}
-        for account in ACCOUNTS:
-            provider = Provider(_behaviour(account, moods, dice))
+        providers = {each.name: Provider(_behaviour(each, moods, dice)) for each in ACCOUNTS}
+        for provider in providers.values():
             await stack.enter_async_context(provider)
-            urls[account.name] = provider.url
-        toml = config(folder / "mm7.toml", {each.name: _account(each, urls[each.name]) for each in ACCOUNTS})
+        toml = config(folder / "mm7.toml", {each.name: _account(each, providers[each.name].url) for each in ACCOUNTS})
         settings = _settings(folder, toml, node.url, redis.url)
         prometheus = PrometheusServer(_watching(settings, metrics_port))
         stack.enter_context(prometheus)
         orderer = Orderer(books.Commands(), lambda: node.url, [each.name for each in ACCOUNTS])
         await stack.enter_async_context(orderer)
-        made = Stage(folder, node, redis, prometheus, orderer, settings, moods=moods)
+        made = Stage(folder, node, redis, prometheus, orderer, settings, providers=providers, moods=moods)
         stack.push_async_callback(_end, made)
         for name in settings:
             await made.start(name)
