@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test coverage check deploy-check bench soak fuzz format schemas lock setup
+.PHONY: help demo run test coverage check deploy-check bench soak picture fuzz format schemas lock setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,10 @@ soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEI
 	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --receivers $(or $(RECEIVERS),1) \
 	  --workers $(or $(WORKERS),1) --state $(or $(STATE),sqlite) $(if $(CLUSTER),--cluster) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(JSON),--json)
+
+picture: setup ## deploy/grafana/dashboard.png anew: what Prometheus sees of six minutes of load and faults
+	@test -d .run/picture || { $(PYTHON) -m venv .run/picture && .run/picture/bin/pip install -q -r deploy/grafana/requirements.txt; }
+	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.picture deploy/grafana/dashboard.png --python .run/picture/bin/python
 
 fuzz: setup ## Mutated samples through everything that reads strangers' bytes (SECONDS=600)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)

@@ -88,6 +88,13 @@ class RabbitNode(PrivateServer):
         with (self.data_dir / "rabbitmq.conf").open("a") as file:
             file.write(text)
 
+    def expose_metrics(self) -> int:
+        """Let it tell Prometheus of itself from the next start on; the port. (Its plugin, part of every RabbitMQ.)"""
+        (port,) = free_ports(1)
+        self.configure(f"prometheus.tcp.ip = 127.0.0.1\nprometheus.tcp.port = {port}\n")
+        (self.data_dir / "enabled_plugins").write_text("[rabbitmq_prometheus].\n")
+        return port
+
     def start(self) -> None:
         """Return when a client can connect; `StartFailed` after a minute or when the node gives up."""
         if not self._shares_epmd:
