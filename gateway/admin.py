@@ -7,7 +7,7 @@ can be done now; what stands against it is listed. What fails and costs nobody a
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 from aiohttp import web
@@ -24,6 +24,22 @@ class Health:
 
     against: list[str] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
+    draining: bool = False
+
+    @property
+    def status(self) -> Literal["ready", "degraded", "not ready"]:
+        """In a word."""
+        if self.draining or self.against:
+            return "not ready"
+        return "degraded" if self.degraded else "ready"
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why it is not simply ready."""
+        return [*(["draining"] if self.draining else []), *self.against, *self.degraded]
+
+    def __str__(self) -> str:
+        return f"{self.status}: {'; '.join(self.reasons)}" if self.reasons else self.status
 
 
 def broker_reasons(*connections: Connection) -> list[str]:
@@ -40,23 +56,32 @@ def watch_broker(metrics: Metrics, *connections: Connection) -> None:
 def watch_spool(metrics: Metrics, spool: Spool[Any] | None) -> None:
     """Let the spool's gauges tell what it holds at the time they are read."""
     if spool is not None:
-        metrics.spool_events.set_function(lambda: float(spool.events))
+        metrics.spool_events.set_function(lambda: spool.events)
         metrics.spool_oldest_seconds.set_function(lambda: spool.oldest_seconds)
-        metrics.spool_set_apart.set_function(lambda: float(spool.set_apart))
+        metrics.spool_bytes.set_function(lambda: spool.bytes)
+        metrics.spool_max_bytes.set(spool.max_bytes)
+        metrics.spool_set_apart.set_function(lambda: spool.set_apart)
+
+
+def watch_health(metrics: Metrics, health: Callable[[], Health]) -> None:
+    """Let the gauges say what /readyz says."""
+    metrics.ready.set_function(lambda: health().status != "not ready")
+    metrics.degraded.set_function(lambda: health().status == "degraded")
+    metrics.draining.set_function(lambda: health().draining)
 
 
 @asynccontextmanager
 async def serving(host: str, port: int, metrics: Metrics, health: Callable[[], Health]) -> AsyncIterator[int]:
     """Listen; gives the port."""
+    watch_health(metrics, health)
 
     async def livez(_request: web.Request) -> web.Response:
         return _json(200, {"status": "alive"})
 
     async def readyz(_request: web.Request) -> web.Response:
         found = health()
-        status = "not ready" if found.against else "degraded" if found.degraded else "ready"
-        reasons = [*found.against, *found.degraded]
-        return _json(503 if found.against else 200, {"status": status, "reasons": reasons})
+        status = 503 if found.status == "not ready" else 200
+        return _json(status, {"status": found.status, "reasons": found.reasons})
 
     async def metrics_text(_request: web.Request) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}

@@ -1,11 +1,11 @@
 """The receiver's wiring: plain code, everything handed on by argument."""
 
-import asyncio
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from gateway import admin, broker, entries, server, signals
+from gateway import admin, broker, entries, server, signals, systemd
 from gateway.accounts import Account
 from gateway.backlog import Backlog
 from gateway.broker import Connection, Delay, Publisher, Topology
@@ -18,9 +18,10 @@ from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
 from gateway.stores.state import State, open_state
 from gateway.telemetry import lag, logs
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import RECEIVER, Metrics
 
 RECEIVER_ADMIN_PORT = 8081
+END_WITHIN = 15.0  # what is left to close when the last callback is answered, the spool included
 
 
 def topology(settings: Settings) -> Topology:
@@ -60,37 +61,51 @@ async def run(settings: Settings) -> None:
     """Receive callbacks until SIGTERM or SIGINT, then answer those under way and end."""
     log = logs.get()
     stop = signals.stop_event()
-    metrics, media, events = Metrics(), MediaStore(settings.media_url), spool(settings)
-    url, objects = settings.amqp_url.get_secret_value(), topology(settings)
+    metrics = Metrics(RECEIVER, accounts=settings.accounts, answer_within=settings.answer_within)
     # In this order in, in the other order out: readiness goes first, the broker last.
     async with AsyncExitStack() as stack:
-        connection = await stack.enter_async_context(Connection(url, "mm7-gateway", objects))
-        store = await stack.enter_async_context(state(settings))
-        if events is not None:
-            await stack.enter_async_context(events)
-        publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
-        # One of its own: what the broker closes because of a chunk must not take the callbacks of now along.
-        drained = await stack.enter_async_context(Connection(url, "mm7-gateway spool", objects))
-        intake, keeper = Intake(settings, media, store, metrics), Keeper(publisher, events)
-        await stack.enter_async_context(keeper.draining(Backlog(intake, Publisher(drained)).publish))
-        receiver = Receiver(settings, intake, keeper, store, metrics)
-        admin.watch_broker(metrics, connection)
-        admin.watch_spool(metrics, events)
-
-        def health() -> admin.Health:
-            troubles = admin.broker_reasons(connection)
-            stopping = ["draining"] if receiver.draining else []
-            if troubles and keeper.reason:
-                return admin.Health(stopping + troubles + [keeper.reason])
-            return admin.Health(stopping, troubles + receiver.troubles)
-
+        service = stack.enter_context(systemd.told(os.environ))
+        receiver, health = await _receiver(stack, settings, metrics)
         port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port
         admin_port = await stack.enter_async_context(admin.serving(settings.admin_host, port, metrics, health))
         stack.enter_context(lag.watched(metrics))
         port = await stack.enter_async_context(server.serving(receiver, settings))
         log.info("receiver.listening", host=settings.http_host, port=port, admin_port=admin_port)
+        service.ready(lambda: str(health()))
         await stop.wait()
         receiver.draining = True
-        log.info("receiver.draining", in_flight=receiver.in_flight)
-        await asyncio.sleep(0)
+        service.stopping(settings.drain_seconds + settings.body_within + settings.answer_within + END_WITHIN)
+        log.info("receiver.draining", in_flight=receiver.in_flight, seconds=settings.drain_seconds)
+        await signals.again(stop, within=settings.drain_seconds)
     log.info("receiver.ended")
+
+
+async def _receiver(
+    stack: AsyncExitStack, settings: Settings, metrics: Metrics
+) -> tuple[Receiver, Callable[[], admin.Health]]:
+    """The receiver, with broker, spool and stores, and how it is."""
+    media, events = MediaStore(settings.media_url, unavailable=metrics.media_unavailable.inc), spool(settings)
+    url, objects = settings.amqp_url.get_secret_value(), topology(settings)
+    connection = await stack.enter_async_context(Connection(url, "mm7-gateway", objects))
+    store = await stack.enter_async_context(state(settings))
+    if events is not None:
+        await stack.enter_async_context(events)
+    publisher = Publisher(connection, observe=metrics.publish_seconds.observe)
+    # One of its own: what the broker closes because of a chunk must not take the callbacks of now along.
+    drained = await stack.enter_async_context(Connection(url, "mm7-gateway spool", objects))
+    intake, keeper = Intake(settings, media, store, metrics), Keeper(publisher, events)
+    await stack.enter_async_context(keeper.draining(Backlog(intake, Publisher(drained)).publish))
+    receiver = Receiver(settings, intake, keeper, store, metrics)
+    admin.watch_broker(metrics, connection)
+    admin.watch_spool(metrics, events)
+    metrics.callbacks_in_flight.set_function(lambda: receiver.in_flight)
+    metrics.body_bytes_in_flight.set_function(lambda: receiver.body_bytes)
+
+    def health() -> admin.Health:
+        broker, spool = admin.broker_reasons(connection), keeper.troubles
+        nowhere = broker and keeper.reason  # an event could be kept nowhere
+        against = [*broker, keeper.reason] if nowhere else []
+        degraded = [each for each in (*broker, *spool, *receiver.troubles) if each not in against]
+        return admin.Health(against, degraded, draining=receiver.draining)
+
+    return receiver, health

@@ -19,11 +19,11 @@ RECEIVED_AT_ONCE_BYTES = 64 * 1024
 
 
 class Room:
-    """The bytes of all bodies that are being read or answered."""
+    """The bytes of all bodies that are being read or answered: `taken` by now."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._taken = 0
+        self.taken = 0
 
     @contextmanager
     def place(self) -> Iterator["Place"]:
@@ -32,13 +32,13 @@ class Room:
         try:
             yield place
         finally:
-            self._taken -= place.size
+            self.taken -= place.size
 
     def take(self, place: "Place", size: int) -> bool:
         """Whether there is room for `size` bytes more. There always is for a request that is alone."""
-        if self._taken > place.size and self._taken + size > self._limit:
+        if self.taken > place.size and self.taken + size > self._limit:
             return False
-        self._taken += size
+        self.taken += size
         place.size += size
         return True
 

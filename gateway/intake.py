@@ -72,6 +72,7 @@ class Intake:
     def __init__(self, settings: Settings, media: MediaStore, state: State, metrics: Metrics) -> None:
         self._accounts = settings.accounts
         self._media = media
+        self.media_trouble = media.trouble
         self._sign_seconds = settings.media_sign_seconds
         self._storage = Storage(media.url_of, settings.media_inline_max_bytes)
         self._correlation = Correlation(state, within=STATE_WITHIN)

@@ -16,11 +16,13 @@ from gateway.entries import Entry
 from gateway.intake import Callback
 from gateway.stores.drain import Publish
 from gateway.stores.spool import Spool, SpoolUnavailable
+from gateway.stores.trouble import Trouble
 from gateway.telemetry import logs
 
 BROKERS_SHARE = 0.5
 SETTLE_WITHIN = 5.0
 REFUSED_SECONDS = 10.0  # for which a spool that has refused is taken at its word: who is not ready is not asked
+FILLING_SHARE = 0.8  # of what the spool may hold, and of how long: time for a person to look at it
 
 Place = Literal["broker", "spool"]
 log = logs.get()
@@ -43,14 +45,29 @@ class Keeper:
     def __init__(self, publisher: Publishes, spool: Spool[Entry] | None = None) -> None:
         self._publisher = publisher
         self._spool = spool
-        self._refused, self._refused_until = "", 0.0
+        self._refused = Trouble(REFUSED_SECONDS)
 
     @property
     def reason(self) -> str:
         """Why nothing can be kept while the broker is away; empty if the spool would, or may by now."""
         if self._spool is None:
             return "no spool (MM7_SPOOL_DIR is empty)"
-        return self._refused if _left(self._refused_until) else ""
+        if self._spool.bytes >= self._spool.max_bytes:
+            return f"spool: full, with {self._spool.bytes} bytes"
+        return self._refused.reason
+
+    @property
+    def troubles(self) -> list[str]:
+        """What is out of order with the spool while the broker is there: it fills, or has refused."""
+        spool = self._spool
+        if spool is None:
+            return []
+        found = [self.reason] if self.reason else []
+        if spool.bytes > FILLING_SHARE * spool.max_bytes:
+            found.append(f"spool: {spool.bytes} bytes of {spool.max_bytes}")
+        if (age := spool.oldest_seconds) > FILLING_SHARE * spool.max_age_seconds:
+            found.append(f"spool: an event has waited {age:.0f} s of {spool.max_age_seconds:g}")
+        return found
 
     async def keep(self, account: str, message: Outgoing, *, until: float) -> Place:
         """Return when the event is safe, and where. NotKept by `until`, a time of the event loop's clock."""
@@ -77,10 +94,9 @@ class Keeper:
         try:
             await spool.append(account, entry, within=_left(until))
         except SpoolUnavailable as error:
-            self._refused = f"spool: {error}"
-            self._refused_until = asyncio.get_running_loop().time() + REFUSED_SECONDS
-            raise NotKept(self._refused) from error
-        self._refused_until = 0.0
+            self._refused.note(f"spool: {error}")
+            raise NotKept(f"spool: {error}") from error
+        self._refused.clear()
 
     @asynccontextmanager
     async def draining(self, publish: Publish[Entry]) -> AsyncIterator[None]:

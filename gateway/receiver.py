@@ -42,15 +42,19 @@ class Receiver:
         )
         self._accounts = {a.callback_path.rstrip("/"): a for a in settings.accounts.values()}
         self._room = door.Room(settings.max_bytes_in_flight)
-        self._media_failure = ""  # when it was last asked
         self.in_flight = 0
         self.draining = False
 
     @property
     def troubles(self) -> list[str]:
         """What is out of order and costs no callback."""
-        state = [f"state store: {self._published.failure}"] if self._published.failure else []
-        return state + ([f"media store: {self._media_failure}"] if self._media_failure else [])
+        stores = {"state store": self._published.trouble.reason, "media store": self._intake.media_trouble.reason}
+        return [f"{name}: {reason}" for name, reason in stores.items() if reason]
+
+    @property
+    def body_bytes(self) -> int:
+        """The size of the bodies that are being read or answered."""
+        return self._room.taken
 
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request, whatever it is."""
@@ -133,12 +137,10 @@ class Receiver:
             async with asyncio.timeout(within):
                 message = await self._intake.message(taking.callback, reading, within=within)
         except (MediaUnavailable, TimeoutError) as error:
-            self._media_failure = reason = str(error) or "the media store is too slow"
+            reason = str(error) or "the media store is too slow"
             taking.facts |= {"kept": "spool, whole", "because": reason}
             await self._keeper.hold(account, taking.callback, until=until, reason=reason)
         else:
-            if reading.blobs:
-                self._media_failure = ""
             taking.facts["kept"] = await self._keeper.keep(account, message, until=until)
 
 

@@ -10,6 +10,8 @@ from gateway.receiver import Receiver
 from gateway.settings import Settings
 from gateway.telemetry import logs
 
+SETTLE_SECONDS = 0.05
+
 
 @asynccontextmanager
 async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
@@ -27,10 +29,12 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
         yield int(runner.addresses[0][1])
         receiver.draining = True
         await site.stop()
-        # The runner's own clean-up cuts off bodies that are still arriving: wait for the handlers first.
+        # The runner's own clean-up cuts off bodies that are still arriving, and connections of this very moment: wait
+        # for what has come in to become handlers, and for the handlers.
         deadline = asyncio.get_running_loop().time() + settings.body_within + settings.answer_within
+        await asyncio.sleep(SETTLE_SECONDS)
         while receiver.in_flight and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  # a counter, while draining
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(SETTLE_SECONDS)
     finally:
         await runner.cleanup()
 

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     max_bytes_in_flight: Annotated[int, Field(ge=1024)] = Field(
         128 * 1024 * 1024, description="Bytes of callbacks being read and answered at a time; past it 503."
     )
+    drain_seconds: Annotated[float, Field(ge=0, le=600)] = Field(
+        0.0, description="After SIGTERM, seconds in which a receiver takes callbacks and /readyz says that it ends."
+    )
     spool_dir: str = Field(
         ".run/spool", description="Where events wait while the broker is away; empty: no spool, callbacks get 503."
     )

@@ -32,7 +32,10 @@ class HeldUp(Exception):
 
 
 class Once:
-    """The commands that this process works on. `unavailable` is called for each answer that the ledger did not give."""
+    """The commands that this process works on. `unavailable` is called for each answer that the ledger did not give.
+
+    `draining`: none of them begins to be sent any more.
+    """
 
     def __init__(self, ledger: Ledger, pulse: Pulse, *, unavailable: Callable[[], None]) -> None:
         self.ledger = ledger
@@ -40,7 +43,7 @@ class Once:
         self._unavailable = unavailable
         self._in_hand: set[str] = set()
         self._not_sending: set[asyncio.Task[Any]] = set()
-        self._draining = False
+        self.draining = False
 
     @contextlib.asynccontextmanager
     async def claim(
@@ -68,7 +71,7 @@ class Once:
         """What is cut off when this worker is to end; its delivery stays unacknowledged, for another."""
         task = asyncio.current_task()
         assert task is not None
-        if self._draining:
+        if self.draining:
             task.cancel()
             await asyncio.sleep(0)
         self._not_sending.add(task)
@@ -79,7 +82,7 @@ class Once:
 
     def drain(self) -> None:
         """Let no command begin to be sent any more."""
-        self._draining = True
+        self.draining = True
         for task in self._not_sending:
             task.cancel()
 

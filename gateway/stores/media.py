@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import re
 import uuid
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from gateway.contract.parts import Blob
 
 from .folder import Folder
 from .objects import UNKNOWN_TYPE, Entry, Objects
+from .trouble import Trouble
 
 WITHIN = 10.0
 CHECK_WITHIN = 5.0
@@ -54,11 +55,14 @@ class Stored:
 class MediaStore:
     """A store at `url`; blobs are `<url>/<two digits>/<sha256>`.
 
-    Each call ends `within` so many seconds, if need be with MediaUnavailable.
+    Each call ends `within` so many seconds, if need be with MediaUnavailable; `unavailable` is called for each that
+    failed so, and for each whose caller would not wait.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, unavailable: Callable[[], None] = lambda: None) -> None:
         self.url = _normalised(url)
+        self.trouble = Trouble()
+        self._unavailable = unavailable
         try:
             self._objects = Folder(_path(self.url)) if self.url.startswith("file:") else Objects(self.url)
             self._objects.open()
@@ -71,6 +75,8 @@ class MediaStore:
 
     async def keep(self, blobs: Iterable[Blob], *, within: float = WITHIN) -> None:
         """Store blobs; returns when all of them are safe. Raises MediaUnavailable."""
+        if not (blobs := tuple(blobs)):
+            return
         async with self._reaching("keep a blob", within):
             keeping = [
                 self._objects.keep(_key(blob.sha256), blob.data, _type(blob), fresh_seconds=FRESH_SECONDS)
@@ -177,11 +183,21 @@ class MediaStore:
             async with asyncio.timeout(within):
                 yield
         except TimeoutError:  # which is an OSError too
-            raise MediaUnavailable(f"the media store {self.url} did not {doing} within {within:g} s") from None
+            raise self._failed(f"did not {doing} within {within:g} s") from None
+        except asyncio.CancelledError:
+            self._failed(f"did not {doing} in time")
+            raise
         except (BaseError, OSError, ValueError) as error:
             if url is not None and isinstance(error, (FileNotFoundError, ValueError)):  # ValueError: not even a name
                 raise MediaNotFound(f"nothing is stored under {url}") from None
-            raise MediaUnavailable(f"the media store {self.url} cannot {doing}: {_first_line(error)}") from error
+            raise self._failed(f"cannot {doing}: {_first_line(error)}") from error
+        self.trouble.clear()
+
+    def _failed(self, how: str) -> MediaUnavailable:
+        reason = f"the media store {self.url} {how}"
+        self.trouble.note(reason)
+        self._unavailable()
+        return MediaUnavailable(reason)
 
 
 def location(url: str, sha256: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from .state import State, StateUnavailable
+from .trouble import Trouble
 
 SEEN_SECONDS = 48 * 3600.0  # more than the providers' day of resends
 _REST_SECONDS = 1.0
@@ -30,7 +31,7 @@ class Published:
         self._ttl_seconds = ttl_seconds
         self._within = within
         self._resting_until = 0.0
-        self.failure = ""  # of the store, when it was last asked
+        self.trouble = Trouble()  # of the store
         self._under_way: dict[str, asyncio.Future[bool]] = {}
 
     async def once(self, event_id: str, publish: Callable[[], Awaitable[None]]) -> bool:
@@ -70,9 +71,9 @@ class Published:
                 found = await call()
             except StateUnavailable as error:
                 self._resting_until = clock() + _REST_SECONDS
-                self.failure = str(error)
+                self.trouble.note(str(error))
             else:
-                self.failure = ""
+                self.trouble.clear()
                 return found
         self._unavailable()
         return None

@@ -51,8 +51,8 @@ class Spool(Generic[T]):
         self.folder = folder
         self._dump = dump
         self._load = load
-        self._max_bytes = max_bytes
-        self._max_age_seconds = max_age_seconds
+        self.max_bytes = max_bytes
+        self.max_age_seconds = max_age_seconds
         self._clock = clock
         self._journals = Journals(folder)
         self._starting: asyncio.Task[None] | None = None
@@ -107,11 +107,11 @@ class Spool(Generic[T]):
     async def append(self, account: str, entry: T, *, within: float = 1.0) -> None:
         """Return when the entry is synced to the disk. SpoolUnavailable, or SpoolFull, within `within` seconds."""
         frame = self._dump(entry)
-        if (size := self.bytes + len(frame)) > self._max_bytes:
-            raise SpoolFull(f"the spool would hold {size} bytes: it may hold {self._max_bytes}")
-        if (age := self._age(account)) > self._max_age_seconds:
+        if (size := self.bytes + len(frame)) > self.max_bytes:
+            raise SpoolFull(f"the spool would hold {size} bytes: it may hold {self.max_bytes}")
+        if (age := self._age(account)) > self.max_age_seconds:
             raise SpoolFull(
-                f"the spool has held an entry of {account} for {age:.0f} s: it may {self._max_age_seconds:g}"
+                f"the spool has held an entry of {account} for {age:.0f} s: it may {self.max_age_seconds:g}"
             )
         journal = self._journals.own
         try:

@@ -1,66 +1,162 @@
 """Every metric there is, in one table. Labels never hold a phone number, an id or text.
 
-Strategy: one object is made per process and handed on; nothing registers itself at import.
+Strategy: a row of the table is an attribute of the class; one object is made per process, of the rows that its program
+has, and handed on; nothing registers itself at import. Every label's values are a closed set, known to the code or to
+the settings, so nothing that is sent to us makes a series. Where few values are possible their series stand at 0 from
+the start: of one that only comes to be with its first event, `rate()` does not see that event.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final, Literal, get_type_hints
 
-_ANSWER_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 1.8, 2.0, 5.0, 10.0)
-_PUBLISH_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.8, 5.0)
-_LAG_BUCKETS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
-_SUBMIT_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+
+from gateway import __version__
+from gateway.contract.commands import OPERATIONS
+
+Program = Literal["mm7-gateway", "mm7-worker"]
+
+RECEIVER: Final = "mm7-gateway"
+WORKER: Final = "mm7-worker"
+ACCOUNTS = None  # a label's values, where they are the accounts of the settings
+FINE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5)
+BUDGET_SHARES = (0.5, 0.75, 0.9, 1.0, 1.1, 1.5, 3.0)  # of the time to answer in, which is what one looks for
+LAG_SECONDS = (0.002, 0.005, 0.01, 0.015, 0.02, 0.03, 0.05, 0.1, 0.25, 1.0)
+SUBMIT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric. `labels`: of each the values with which it begins. `only`: the program that has it, None: both.
+
+    `buckets` are upper bounds in seconds; None of a histogram: round the time to answer in.
+    """
+
+    name: str
+    help: str
+    only: Program | None
+    labels: Mapping[str, tuple[str, ...] | None]
+    buckets: tuple[float, ...] | None
+
+
+def row(
+    name: str,
+    text: str,
+    *,
+    only: Program | None = None,
+    buckets: tuple[float, ...] | None = None,
+    **labels: tuple[str, ...] | None,
+) -> Any:  # what an instance has in its place
+    """A row of the table below."""
+    return Row(name, text, only, labels, buckets)
 
 
 class Metrics:
-    """The metrics of one process; seconds are seconds."""
+    """The metrics of one process; without a `program` those of both. `answer_within` is in seconds."""
 
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.callbacks = Counter(
-            "mm7_callbacks", "Callbacks answered.", ["account", "operation", "outcome"], registry=registry
-        )
-        self.answer_seconds = Histogram(
-            "mm7_answer_seconds", "Body's arrival to answer.", ["account"], buckets=_ANSWER_BUCKETS, registry=registry
-        )
-        self.publish_seconds = Histogram(
-            "mm7_publish_seconds", "Publish to confirm.", buckets=_PUBLISH_BUCKETS, registry=registry
-        )
-        self.quirks = Counter(
-            "mm7_quirks", "Deviations that were read all the same.", ["account", "quirk"], registry=registry
-        )
-        self.duplicates = Counter(
-            "mm7_duplicates", "Callbacks answered again and not published again.", ["account"], registry=registry
-        )
-        self.spool_events = Gauge("mm7_spool_events", "Events that wait in the spool.", registry=registry)
-        self.spool_oldest_seconds = Gauge("mm7_spool_oldest_seconds", "Age of the oldest of them.", registry=registry)
-        self.spool_set_apart = Gauge(
-            "mm7_spool_set_apart", "What of the spool a person has to look at.", registry=registry
-        )
-        self.state_unavailable = Counter(
-            "mm7_state_unavailable",
-            "Times that the state store did not answer, by what for.",
-            ["use"],
-            registry=registry,
-        )
-        self.submits = Counter(
-            "mm7_submits", "Commands brought to an outcome.", ["account", "operation", "outcome"], registry=registry
-        )
-        self.submit_seconds = Histogram(
-            "mm7_submit_seconds", "Request to the provider.", ["account"], buckets=_SUBMIT_BUCKETS, registry=registry
-        )
-        self.retries = Counter("mm7_retries", "Commands put off to be tried again.", ["account"], registry=registry)
-        self.dead = Counter("mm7_dead", "Commands dead-lettered.", ["account"], registry=registry)
-        self.broker_up = Gauge("mm7_broker_up", "1 while the broker is connected.", registry=registry)
-        self.broker_blocked = Gauge(
-            "mm7_broker_blocked", "1 while the broker takes nothing (memory or disk alarm).", registry=registry
-        )
-        self.loop_lag_seconds = Histogram(
-            "mm7_loop_lag_seconds", "How late the event loop wakes up.", buckets=_LAG_BUCKETS, registry=registry
-        )
-        self.loop_lag_max_seconds = Gauge(
-            "mm7_loop_lag_max_seconds", "The latest since this was read last.", registry=registry
-        )
+    build_info: Gauge = row("mm7_build_info", "1, with what is running.", version=(), program=())
+    ready: Gauge = row("mm7_ready", "1 while /readyz answers 200.")
+    degraded: Gauge = row("mm7_degraded", "1 while /readyz says degraded.")
+    draining: Gauge = row("mm7_draining", "1 from the signal to end until the end.")
+
+    callbacks: Counter = row(
+        "mm7_callbacks_total",
+        "Callbacks answered. The operation is empty where none could be read, the account where the path is nobody's.",
+        only=RECEIVER,
+        account=ACCOUNTS,
+        operation=("DeliverReq", "DeliveryReportReq", "ReadReplyReq", ""),
+        outcome=("accepted", "refused", "unavailable"),
+    )
+    answer_seconds: Histogram = row(
+        "mm7_answer_seconds", "From a callback's body to its answer.", only=RECEIVER, account=ACCOUNTS
+    )
+    answer_within_seconds: Gauge = row("mm7_answer_within_seconds", "MM7_ANSWER_WITHIN.", only=RECEIVER)
+    callbacks_in_flight: Gauge = row("mm7_callbacks_in_flight", "Requests being read or answered.", only=RECEIVER)
+    body_bytes_in_flight: Gauge = row("mm7_body_bytes_in_flight", "Bytes of their bodies.", only=RECEIVER)
+    quirks: Counter = row(
+        "mm7_quirks_total", "Deviations that were read all the same.", only=RECEIVER, account=ACCOUNTS, quirk=()
+    )
+    duplicates: Counter = row(
+        "mm7_duplicates_total", "Callbacks answered again and not published again.", only=RECEIVER, account=ACCOUNTS
+    )
+    spool_events: Gauge = row("mm7_spool_events", "Events that wait in the spool.", only=RECEIVER)
+    spool_oldest_seconds: Gauge = row("mm7_spool_oldest_seconds", "Age of the oldest of them.", only=RECEIVER)
+    spool_bytes: Gauge = row("mm7_spool_bytes", "Their size.", only=RECEIVER)
+    spool_max_bytes: Gauge = row("mm7_spool_max_bytes", "MM7_SPOOL_MAX_BYTES; 0: no spool.", only=RECEIVER)
+    spool_set_apart: Gauge = row("mm7_spool_set_apart", "What of the spool a person has to look at.", only=RECEIVER)
+
+    submits: Counter = row(
+        "mm7_submits_total",
+        "Commands brought to an outcome.",
+        only=WORKER,
+        account=ACCOUNTS,
+        operation=(*OPERATIONS, "unknown"),
+        outcome=("mt.accepted", "mt.refused", "mt.unknown"),
+    )
+    submit_seconds: Histogram = row(
+        "mm7_submit_seconds", "Request to the provider.", only=WORKER, buckets=SUBMIT_SECONDS, account=ACCOUNTS
+    )
+    commands_in_flight: Gauge = row(
+        "mm7_commands_in_flight", "Commands that are being worked on.", only=WORKER, account=ACCOUNTS
+    )
+    retries: Counter = row("mm7_retries_total", "Commands put off to be tried again.", only=WORKER, account=ACCOUNTS)
+    dead: Counter = row("mm7_dead_total", "Commands dead-lettered.", only=WORKER, account=ACCOUNTS)
+
+    publish_seconds: Histogram = row("mm7_publish_seconds", "Publish to confirm.")
+    broker_up: Gauge = row("mm7_broker_up", "1 while the broker is connected.")
+    broker_blocked: Gauge = row("mm7_broker_blocked", "1 while the broker takes nothing (memory or disk alarm).")
+    state_unavailable: Counter = row(
+        "mm7_state_unavailable_total",
+        "Times that the state store did not answer, by what for.",
+        use=("correlation", "fetched", "ledger", "published", "rate"),
+    )
+    media_unavailable: Counter = row(
+        "mm7_media_unavailable_total", "Times that the media store did not take or give a part."
+    )
+    loop_lag_seconds: Histogram = row("mm7_loop_lag_seconds", "How late the event loop wakes up.", buckets=LAG_SECONDS)
+    loop_lag_max_seconds: Gauge = row("mm7_loop_lag_max_seconds", "The latest since this was read last.")
+
+    def __init__(
+        self, program: Program | None = None, *, accounts: Iterable[str] = (), answer_within: float = 1.8
+    ) -> None:
+        # `…_created` would be as many series again, and nobody asks for them.
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's have no types
+        self.registry = CollectorRegistry()
+        known = tuple(accounts)
+        for attribute, kind, each in rows():
+            shown = program is None or each.only in (
+                program,
+                None,
+            )  # the other program's can be written to all the same
+            metric = _metric(kind, each, self.registry if shown else None, answer_within)
+            values = (known if of_label is ACCOUNTS else of_label for of_label in each.labels.values())
+            for combination in product(*values) if each.labels else ():
+                metric.labels(*combination)
+            setattr(self, attribute, metric)
+        self.build_info.labels(__version__, program or "").set(1)
+        self.answer_within_seconds.set(answer_within)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
-        return generate_latest(self.registry)
+        return prometheus_client.generate_latest(self.registry)
+
+
+def rows() -> Iterator[tuple[str, type[Any], Row]]:
+    """The table: attribute, kind of metric, row."""
+    kinds = get_type_hints(Metrics)
+    return ((name, kinds[name], each) for name, each in vars(Metrics).items() if isinstance(each, Row))
+
+
+def around(within: float) -> tuple[float, ...]:
+    """Buckets round a time to answer in."""
+    return tuple(sorted({*FINE_SECONDS, *(round(share * within, 6) for share in BUDGET_SHARES)}))
+
+
+def _metric(kind: type[Any], each: Row, registry: CollectorRegistry | None, within: float) -> Any:
+    further = {"buckets": each.buckets or around(within)} if kind is Histogram else {}
+    return kind(each.name, each.help, tuple(each.labels), registry=registry, **further)

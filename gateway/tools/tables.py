@@ -19,6 +19,7 @@ from gateway.contract.events import TYPES, Data
 from gateway.contract.parts import Storage
 from gateway.settings import Settings
 from gateway.stores.media import location
+from gateway.telemetry.metrics import rows
 
 from .simulator import PROFILES, VERSIONS, Form, Mo, sunset
 
@@ -66,6 +67,15 @@ def quirks() -> str:
     return _table(("quirk", "what was put up with"), ((f"`{name}`", text) for name, text in mm7.QUIRKS.items()))
 
 
+def metrics() -> str:
+    """Every metric, and by which program it is shown."""
+    shown = []
+    for _, kind, row in rows():
+        name = f"`{row.name}{{{','.join(row.labels)}}}`" if row.labels else f"`{row.name}`"
+        shown.append((name, kind.__name__.lower(), f"`{row.only}`" if row.only else "both", row.help))
+    return _table(("metric", "kind", "of", ""), shown)
+
+
 def example_event() -> str:
     """The event of the demo's first message, made by the code that makes all of them."""
     at = datetime(2026, 1, 15, 9, 30, 0, 414_000, tzinfo=UTC)
@@ -90,6 +100,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
     "events": events,
     "quirks": quirks,
+    "metrics": metrics,
     "example_event": example_event,
 }
 

@@ -23,7 +23,7 @@ from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
 from gateway.stores.state import State
 from gateway.stores.state_memory import MemoryState
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import RECEIVER, Metrics
 
 OPEN = {"profile": "generic", "inbound": {"open": True}}
 MAX_FRAME_BYTES = 131072  # RabbitMQ's: a larger header ends the connection
@@ -117,7 +117,8 @@ async def receiving() -> AsyncIterator[Callable[..., Any]]:
         ) -> Receiving:
             defaults = {"http_port": 0, "http_host": "127.0.0.1", "media_url": "memory://"}
             settings = Settings(accounts=accounts or {"open": OPEN}, **defaults | given)
-            publisher, media, metrics = Recorder(), MediaStore(settings.media_url), Metrics()
+            metrics = Metrics(RECEIVER, accounts=settings.accounts, answer_within=settings.answer_within)
+            publisher, media = Recorder(), MediaStore(settings.media_url, unavailable=metrics.media_unavailable.inc)
             state = state or MemoryState()
             intake, keeper = Intake(settings, media, state, metrics), Keeper(publisher, spool)
             taking = Receiver(settings, intake, keeper, state, metrics)

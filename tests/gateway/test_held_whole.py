@@ -9,7 +9,7 @@ from multidict import CIMultiDict
 from gateway import entries, mm7
 from gateway.broker import Outgoing
 from gateway.intake import Callback
-from gateway.stores.media import MediaStore, MediaUnavailable
+from gateway.stores.media import MediaStore
 from gateway.stores.spool import Spool
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(200)
@@ -23,25 +23,27 @@ def picture(transaction_id: str) -> mm7.Encoded:
 
 
 class Away:
-    """A media store that fails, or hangs, while `away` is set."""
+    """What is below a media store; it fails, or hangs, while `away` is set."""
 
     def __init__(self, store: MediaStore) -> None:
-        self.store = store
-        self.away = True
+        self.objects, store._objects = store._objects, self
+        self.away = self.signs = True
         self.hangs = False
-        self.url_of = store.url_of
 
-    async def keep(self, blobs, *, within: float = 10.0) -> None:
+    async def keep(self, key: str, data: bytes, content_type: str, *, fresh_seconds: float) -> None:
         if self.away and self.hangs:
             await asyncio.sleep(60)
         if self.away:
-            raise MediaUnavailable("no connection")
-        await self.store.keep(blobs, within=within)
+            raise OSError("no connection")
+        await self.objects.keep(key, data, content_type, fresh_seconds=fresh_seconds)
 
-    async def signed(self, url: str, seconds: int, *, within: float) -> str:
-        if self.away:
-            raise MediaUnavailable("no connection")
-        return f"https://signed/{seconds}/{url[-4:]}"
+    async def read(self, key: str) -> bytes:
+        return await self.objects.read(key)
+
+    async def sign(self, key: str, seconds: int) -> str:
+        if not self.signs:
+            raise OSError("no connection")
+        return f"https://signed/{seconds}/{key[-4:]}"
 
 
 @pytest.fixture
@@ -61,7 +63,7 @@ async def test_callbacks_are_taken_whole_and_become_their_events_when_the_store_
     receiving, spool, hangs
 ) -> None:
     started = await receiving(spool=spool, answer_within=1.0)
-    away = started.intake._media = Away(started.media)
+    away = Away(started.media)
     away.hangs = hangs
     clock = asyncio.get_running_loop().time
     for number in range(3):
@@ -72,8 +74,10 @@ async def test_callbacks_are_taken_whole_and_become_their_events_when_the_store_
     assert (await started.post(b"garbage")).status == 400
     assert (spool.events, started.publisher.sent) == (4, [])
     assert "media store" in started.receiver.troubles[0]
+    assert started.metrics.registry.get_sample_value("mm7_media_unavailable_total") >= 4
     away.away = False
     await drained(started, spool)
+    assert started.receiver.troubles == [], "though no callback has come since"
     assert [event["data"]["transaction_id"] for event in started.publisher.events] == ["t-0", "t-1", "t-2", None]
     for number, event in enumerate(started.publisher.events[:3]):
         [part] = event["data"]["parts"]
@@ -86,7 +90,7 @@ async def test_callbacks_are_taken_whole_and_become_their_events_when_the_store_
 async def test_it_is_the_event_that_it_would_have_been(receiving, spool) -> None:
     encoded = picture("t-1")
     late, at_once = await receiving(spool=spool), await receiving()
-    away = late.intake._media = Away(late.media)
+    away = Away(late.media)
     for started in (late, at_once):
         assert (await started.post(encoded.body, encoded.content_type, X_Mblox_Carrier_Id="0001890")).status == 200
     away.away = False
@@ -99,7 +103,7 @@ async def test_it_is_the_event_that_it_would_have_been(receiving, spool) -> None
 
 async def test_what_comes_behind_a_callback_that_waits_whole_waits_too(receiving, spool) -> None:
     started = await receiving(spool=spool)
-    away = started.intake._media = Away(started.media)
+    away = Away(started.media)
     encoded = picture("t-1")
     assert (await started.post(encoded.body, encoded.content_type)).status == 200
     away.away = False  # and nobody drains
@@ -119,7 +123,7 @@ async def test_what_comes_behind_a_callback_that_waits_whole_waits_too(receiving
 
 async def test_a_retry_of_one_that_waits_whole_is_answered_and_kept_once(receiving, spool) -> None:
     started = await receiving(spool=spool)
-    started.intake._media = Away(started.media)
+    Away(started.media)
     encoded = picture("t-1")
     statuses = [(await started.post(encoded.body, encoded.content_type)).status for _ in range(3)]
     assert (statuses, spool.events) == ([200] * 3, 1)
@@ -143,7 +147,7 @@ async def test_a_media_folder_that_cannot_be_made_keeps_no_receiver_from_startin
 
 async def test_without_a_spool_it_is_left_with_the_provider(receiving) -> None:
     started = await receiving()
-    started.intake._media = Away(started.media)
+    Away(started.media)
     encoded = picture("t-1")
     assert (await started.post(encoded.body, encoded.content_type)).status == 503
 
@@ -151,18 +155,8 @@ async def test_without_a_spool_it_is_left_with_the_provider(receiving) -> None:
 @pytest.mark.parametrize("away", [False, True])
 async def test_links_are_made_where_they_are_asked_for_and_missing_ones_cost_nothing(receiving, away) -> None:
     started = await receiving(media_sign_seconds=600)
-    store = started.intake._media = Away(started.media)
-    store.away = False
-    signing, store.signed = store.signed, None
-
-    async def signed(url: str, seconds: int, *, within: float) -> str:
-        store.away = away
-        try:
-            return await signing(url, seconds, within=within)
-        finally:
-            store.away = False
-
-    store.signed = signed
+    store = Away(started.media)
+    store.away, store.signs = False, not away
     encoded = picture("t-1")
     assert (await started.post(encoded.body, encoded.content_type)).status == 200
     [part] = started.publisher.events[0]["data"]["parts"]

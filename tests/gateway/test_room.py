@@ -37,7 +37,7 @@ async def test_past_it_callbacks_are_left_with_the_provider_until_there_is_room(
 
     first = asyncio.create_task(started.post(slowly(), Content_Length=str(size)))
     async with asyncio.timeout(2):
-        while not started.receiver._room._taken:
+        while not started.receiver._room.taken:
             await asyncio.sleep(0.01)
 
     async def chunks():
@@ -49,4 +49,4 @@ async def test_past_it_callbacks_are_left_with_the_provider_until_there_is_room(
     arriving.set()
     assert (await first).status == 200
     assert (await started.post(DELIVER)).status == 200
-    assert started.receiver._room._taken == 0
+    assert started.receiver._room.taken == 0
