@@ -1,16 +1,22 @@
 """Who may send callbacks: networks and Basic credentials of an account, failing closed.
 
-Strategy: pure functions of the peer's address and the Authorization header. All credentials are compared, in constant
-time, whether or not one has matched already.
+Strategy: pure functions of addresses and headers. All credentials are compared, in constant time, whether or not one
+has matched already. Of X-Forwarded-For only what trusted proxies have written is believed, from the right; whatever is
+not an address there makes the caller unknown, and an unknown caller is in no network.
 """
 
 import base64
 import binascii
 import hmac
+import re
+from collections.abc import Sequence
 from enum import Enum
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from gateway.accounts import Inbound
+from gateway.accounts import Inbound, Network
+
+# An address with or without its port: an IPv6 address has brackets then. What it may be, `ip_address` says.
+_FORWARDED = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+))(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)", re.ASCII)
 
 
 class Verdict(Enum):
@@ -32,14 +38,39 @@ def judge(inbound: Inbound | None, peer: str | None, authorization: str | None) 
     return Verdict.ALLOWED
 
 
+def caller(peer: str | None, forwarded: Sequence[str], trusted: Sequence[Network]) -> str | None:
+    """Whose request it is: the peer, or, behind `trusted` proxies, the last address that is none of theirs.
+
+    `forwarded`: the values of the X-Forwarded-For headers, in their order. None where a trusted proxy names nobody.
+    """
+    if not _within(_address(peer), trusted):
+        return peer
+    found = None
+    for text in reversed(",".join(forwarded).split(",")):
+        match = _FORWARDED.fullmatch(text.strip(" \t"))
+        address = _address(next(filter(None, match.groups()))) if match else None
+        if address is None:
+            return None
+        found = str(address)
+        if not _within(address, trusted):
+            break
+    return found
+
+
 def _from_networks(inbound: Inbound, peer: str | None) -> bool:
+    return _within(_address(peer), inbound.networks)
+
+
+def _within(address: IPv4Address | IPv6Address | None, networks: Sequence[Network]) -> bool:
+    return address is not None and any(address in network for network in networks)
+
+
+def _address(text: str | None) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address((peer or "").partition("%")[0])
+        address = ip_address((text or "").partition("%")[0])
     except ValueError:
-        return False
-    if isinstance(address, IPv6Address) and address.ipv4_mapped:
-        address = address.ipv4_mapped
-    return any(address in network for network in inbound.networks)
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _has_credentials(inbound: Inbound, authorization: str | None) -> bool:

@@ -55,6 +55,11 @@ class Place:
         return self._room.take(self, size)
 
 
+def caller(request: web.Request, settings: Settings) -> str | None:
+    """The address that a request is judged by; None where a trusted proxy does not say."""
+    return access.caller(request.remote, request.headers.getall("X-Forwarded-For", ()), settings.trusted_proxies)
+
+
 def refuse(  # noqa: PLR0911  # a row of the table of answers each
     request: web.Request, account: Account | None, settings: Settings
 ) -> Answer | None:
@@ -63,7 +68,7 @@ def refuse(  # noqa: PLR0911  # a row of the table of answers each
         return answers.plain(HTTPStatus.NOT_FOUND, "no account receives callbacks here")
     if request.method != "POST":
         return answers.plain(HTTPStatus.METHOD_NOT_ALLOWED, "callbacks are POSTed", Allow="POST")
-    match access.judge(account.inbound, request.remote, request.headers.get("Authorization")):
+    match access.judge(account.inbound, caller(request, settings), request.headers.get("Authorization")):
         case Verdict.FORBIDDEN:
             return answers.plain(HTTPStatus.FORBIDDEN, "this network may not send callbacks here")
         case Verdict.UNAUTHORISED:

@@ -60,7 +60,7 @@ class Receiver:
         """Answer one request, whatever it is."""
         self.in_flight += 1
         try:
-            with structlog.contextvars.bound_contextvars(peer=request.remote):
+            with structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)):
                 answer = await self._answer(request)
         finally:
             self.in_flight -= 1

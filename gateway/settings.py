@@ -61,6 +61,11 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="Where callbacks are received.")
     http_port: Port = Field(8080, description="0 is any free one.")
     reuse_port: bool = Field(default=False, description="Several receivers may share the port of one host.")
+    trusted_proxies: Annotated[list[Network], *Listed] = Field(
+        [],
+        description="Networks of the proxies before the receiver: callbacks from there are judged by the last address "
+        "in X-Forwarded-For that is not in these.",
+    )
     admin_host: str = Field("127.0.0.1", description="/livez /readyz /metrics")
     admin_port: Port | None = Field(None, description="Default: 8081, of the worker 8082.")
     answer_within: Positive = Field(1.8, description="Seconds from the body's arrival to the answer.")

@@ -1,10 +1,11 @@
 """Who may send callbacks: one table, closed where nothing is said."""
 
 import base64
+from ipaddress import ip_network
 
 import pytest
 
-from gateway.access import Verdict, judge
+from gateway.access import Verdict, caller, judge
 from gateway.accounts import Inbound
 
 ALLOWED, UNAUTHORISED, FORBIDDEN = Verdict.ALLOWED, Verdict.UNAUTHORISED, Verdict.FORBIDDEN
@@ -85,3 +86,62 @@ def test_open_lets_everybody_in_and_opens_nothing_that_is_guarded() -> None:
 def test_what_says_nothing_is_closed() -> None:
     assert judge(None, "127.0.0.1", None) is FORBIDDEN
     assert judge(Inbound.model_construct(networks=[], basic=[], open=False), "127.0.0.1", None) is FORBIDDEN
+
+
+PROXIES = [ip_network(each) for each in ("10.0.0.0/24", "2001:db8:1::/64", "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        # The word of a peer that is no proxy of ours does not count.
+        ("203.0.113.1", [], "203.0.113.1"),
+        ("203.0.113.1", ["198.51.100.1"], "203.0.113.1"),
+        ("10.0.1.1", ["198.51.100.1"], "10.0.1.1"),
+        (None, ["198.51.100.1"], None),
+        # A proxy's does, from the right: what a caller has written himself stands on the left.
+        ("10.0.0.1", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.1, 198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.1", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["203.0.113.1,198.51.100.1 ,\t10.0.0.2"], "198.51.100.1"),
+        ("10.0.0.1", ["<script>, 198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", [",,,198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.1", ["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+        ("::ffff:10.0.0.1", ["::ffff:198.51.100.1"], "198.51.100.1"),
+        ("2001:db8:1::7", ["2001:DB8:2::0001"], "2001:db8:2::1"),
+        # With ports, as some proxies write it.
+        ("10.0.0.1", ["198.51.100.1:4711"], "198.51.100.1"),
+        ("10.0.0.1", ["[2001:db8:2::1]:443"], "2001:db8:2::1"),
+        ("10.0.0.1", ["[2001:db8:2::1]"], "2001:db8:2::1"),
+        # Whatever is no address is nobody's.
+        ("10.0.0.1", [], None),
+        ("10.0.0.1", [""], None),
+        ("10.0.0.1", ["198.51.100.1,"], None),
+        ("10.0.0.1", ["198.51.100.1", ""], None),
+        ("10.0.0.1", ["unknown"], None),
+        ("10.0.0.1", ["198.51.100.1, unknown"], None),
+        ("10.0.0.1", ["198.51.100.1, unknown, 10.0.0.2"], None),
+        ("10.0.0.1", ["198.51.100.256"], None),
+        ("10.0.0.1", ["198.51.100.01"], None),
+        ("10.0.0.1", ["198.51.100.1/32"], None),
+        ("10.0.0.1", ["198.51.100.1 203.0.113.1"], None),
+        ("10.0.0.1", ["198.51.100.1:"], None),
+        ("10.0.0.1", ["198.51.100.1:471100"], None),
+        ("10.0.0.1", ["[2001:db8:2::1"], None),
+        ("10.0.0.1", ["fe80::1%eth0"], None),
+        ("10.0.0.1", ["٢٠٣.0.113.1"], None),
+        ("10.0.0.1", ["for=198.51.100.1"], None),
+        ("10.0.0.1", ["198.51.100.1\x00"], None),
+    ],
+)
+def test_behind_a_trusted_proxy_the_caller_is_whom_it_names(peer, forwarded, expected) -> None:
+    assert caller(peer, forwarded, PROXIES) == expected
+
+
+def test_without_trusted_proxies_the_peer_is_the_caller() -> None:
+    assert caller("127.0.0.1", ["198.51.100.1"], []) == "127.0.0.1"
+
+
+def test_a_caller_whom_the_proxy_does_not_name_is_in_no_network() -> None:
+    everywhere = Inbound.model_validate({"networks": ["0.0.0.0/0", "::/0"]})
+    assert judge(everywhere, caller("10.0.0.1", ["unknown"], PROXIES), None) is FORBIDDEN
