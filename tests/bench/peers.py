@@ -29,9 +29,7 @@ PICTURE = mm7.Part(content_type="image/jpeg", data=bytes(range(256)) * 200, cont
 AT = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 CALLBACKS: dict[str, Outbound] = {
     "report": Report(transaction_id=PLACEHOLDER, message_id=PLACEHOLDER, at=AT),
-    "MO of 50 kB": Mo(
-        transaction_id=PLACEHOLDER, linked_id=PLACEHOLDER, at=AT, text="Hello", attachments=(PICTURE,)
-    ),
+    "MO of 50 kB": Mo(transaction_id=PLACEHOLDER, linked_id=PLACEHOLDER, at=AT, text="Hello", attachments=(PICTURE,)),
 }
 COMMAND = json.dumps(
     {"id": PLACEHOLDER, "to": ["15553199144"], "parts": [{"content_type": "text/plain", "text": "It has arrived."}]}

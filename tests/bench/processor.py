@@ -25,7 +25,7 @@ def listening(port: int) -> int | None:
     }
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(os.readlink(each) in inodes for each in (process / "fd").iterdir()):
+            if any(str(each.readlink()) in inodes for each in (process / "fd").iterdir()):
                 return int(process.name)
     return None
 

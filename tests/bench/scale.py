@@ -128,7 +128,10 @@ class Bench:
 
     def _settings(self, **outbound: object) -> Path:
         account = {"profile": "sinch", "inbound": {"open": True}}
-        return config(self._folder / f"{'sending' if outbound else 'receiving'}.toml", {ACCOUNT: account | ({"outbound": outbound} if outbound else {})})
+        return config(
+            self._folder / f"{'sending' if outbound else 'receiving'}.toml",
+            {ACCOUNT: account | ({"outbound": outbound} if outbound else {})},
+        )
 
     def _given(self, number: int, state: str, **more: object) -> dict[str, object]:
         given = {
@@ -212,7 +215,9 @@ class Bench:
             given = self._given(0, state, CONFIG=self._settings(**outbound))
             assert await (await start("workers", **given).ready()).stop() == 0  # the queue is there
             more = {"what": "command", "channels": 1, "window": 200, "warm": 0.0, "seconds": 60.0, "count": COMMANDS}
-            async with peer("publish", url=given["AMQP_URL"], exchange="mm7.commands", key=ACCOUNT, **more) as publisher:
+            async with peer(
+                "publish", url=given["AMQP_URL"], exchange="mm7.commands", key=ACCOUNT, **more
+            ) as publisher:
                 await told(publisher)
             async with peer("provide", port=port) as provider:
                 before = await self._servers.calls()
@@ -230,7 +235,9 @@ class Bench:
                 calls = await self._servers.calls() if state == "Redis" else before
                 assert [await program.stop() for program in programs] == [0] * count
         case = f"{count} worker{'s' * (count > 1)}, text, {state}"
-        self.rows.append(Row(case, rate, cpu_ms=cpu, busy=busy["worker"], redis_calls=_for_each(before, calls, COMMANDS)))
+        self.rows.append(
+            Row(case, rate, cpu_ms=cpu, busy=busy["worker"], redis_calls=_for_each(before, calls, COMMANDS))
+        )
 
 
 def _for_each(before: dict[str, int], after: dict[str, int], count: int) -> dict[str, float]:

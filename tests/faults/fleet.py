@@ -7,31 +7,36 @@
                 await fleet.restart_receiver(0)
         assert await fleet.audit() == []
 
-Two accounts: `wide` is served by all workers, `narrow` by those of even numbers only. `figures` has a row a phase.
+The balancer is HAProxy with the file that is shipped, before the receivers and before the nodes. Two accounts: `wide` is
+served by all workers, `narrow` by those of even numbers only. `figures` has a row a phase.
 """
 
 import asyncio
 import contextlib
+import json
+import secrets
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from fronts import HAProxy
 from rundir import free_ports
 
+from gateway.tools.simulator import Mo, Outbound, Report
 from tests.conftest import Program, config
-from tests.faults.balancer import Balancer, Place
+from tests.deploy.fronting import started
 from tests.faults.load import Caller
 from tests.faults.provider import ACCEPT, Say
 from tests.faults.stage import Stage, connected
 
-DRAIN_SECONDS = 1.5  # three of the balancer's looks at /readyz
+DRAIN_SECONDS = 2.0  # four of the balancer's looks at /readyz
 RATE = 25.0  # messages per second, of each account over all workers
-CALLBACKS_PER_SECOND = 120.0
-COMMANDS_PER_SECOND = 30.0
-AT_ONCE = 40  # callbacks of each caller: a report on a message that nobody knows waits 0.4 s for its submit's answer
+CALLBACKS_PER_SECOND = 110.0
+COMMANDS_PER_SECOND = 35.0
 SETTLED_WITHIN = 30.0
 AT_WORK_WITHIN = 10.0
 
@@ -56,7 +61,7 @@ class Row:
 
 
 class Fleet:
-    """See above. `receivers` and `workers` are by number; one that was taken away is None."""
+    """See above. `receivers` and `workers` are those that run, by number."""
 
     def __init__(self, start: Callable[..., Program], folder: Path, cluster: Any, redis: Any) -> None:
         self.cluster = cluster
@@ -66,8 +71,10 @@ class Fleet:
         self.wide, self.narrow = self.stage.accounts
         self.receivers: dict[int, Program] = {}
         self.workers: dict[int, Program] = {}
+        self.of_few_accounts: list[Program] = []  # the workers of `wide` alone, those that have ended too
         self.figures: list[Row] = []
         self.sent_at: dict[str, list[float]] = defaultdict(list)  # by account
+        self._to_report: deque[str] = deque()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -81,14 +88,22 @@ class Fleet:
 
     def _take(self, identity: str) -> Say:
         self.sent_at[identity.rpartition("-")[0]].append(time.monotonic())
+        self._to_report.append(identity)
         return ACCEPT
+
+    def _callback(self) -> Outbound:
+        """A report on what was sent, if there is one that has none yet; else a message."""
+        at, identity = datetime.now(UTC), secrets.token_hex(8)
+        if self._to_report:
+            return Report(transaction_id=identity, message_id=f"m-{self._to_report.popleft()}", at=at)
+        return Mo(transaction_id=identity, linked_id=identity, at=at, text=f"callback {identity}")
 
     async def begin(self, *, receivers: int, workers: int) -> None:
         """Start all of them, the balancer before them, and open the books."""
         ports = iter(free_ports(2 * receivers))
-        self._places = [Place(next(ports), next(ports)) for _ in range(receivers)]
-        self.balancer = Balancer(self._places, self.stage.brokers)
-        self._stack.enter_context(self.balancer)
+        self._places = [(next(ports), next(ports)) for _ in range(receivers)]  # for callbacks, for the admin pages
+        self.balancer = self._stack.enter_context(started(lambda: HAProxy(self._places, self.stage.brokers)))
+        self._amqp_url = f"amqp://guest:guest@127.0.0.1:{self.balancer.amqp_port}/"
         self.stage.port = self.balancer.port
         urls = [self.stage.callback_url(name) for name in self.stage.accounts]
         self._callers = [
@@ -105,20 +120,23 @@ class Fleet:
         await self.stage.open_books()
 
     def _start_receiver(self, number: int) -> Program:
-        place = self._places[number]
+        port, admin_port = self._places[number]
         self.receivers[number] = self.stage.start_receiver(
-            HTTP_PORT=place.http_port,
-            ADMIN_PORT=place.admin_port,
+            HTTP_PORT=port,
+            ADMIN_PORT=admin_port,
             REUSE_PORT="false",
             SPOOL_DIR=self.stage.folder / f"spool-{number}",
-            AMQP_URL=self.balancer.amqp_url,
+            AMQP_URL=self._amqp_url,
+            TRUSTED_PROXIES="127.0.0.1/32",
             DRAIN_SECONDS=DRAIN_SECONDS,
         )
         return self.receivers[number]
 
     def _start_worker(self, number: int) -> Program:
         served = {} if number % 2 == 0 else {"CONFIG": self._few}
-        self.workers[number] = self.stage.start_worker(AMQP_URL=self.balancer.amqp_url, **served)
+        self.workers[number] = self.stage.start_worker(AMQP_URL=self._amqp_url, **served)
+        if served:
+            self.of_few_accounts.append(self.workers[number])
         return self.workers[number]
 
     async def add_receiver(self, number: int) -> None:
@@ -160,7 +178,7 @@ class Fleet:
         per_second = CALLBACKS_PER_SECOND / len(self._callers)
         async with contextlib.AsyncExitStack() as stack:
             for caller in self._callers:
-                await stack.enter_async_context(caller.load(at_once=AT_ONCE, per_second=per_second))
+                await stack.enter_async_context(caller.load(per_second=per_second, make=self._callback))
             await stack.enter_async_context(self.stage.orderer.load(per_second=COMMANDS_PER_SECOND))
             yield
 
@@ -199,8 +217,17 @@ class Fleet:
         found = await self.stage.audit(SETTLED_WITHIN)
         return found + ([f"{len(refused)} refused: {', '.join(statuses)}"] if refused else [])
 
-    def summary(self) -> dict[str, Any]:
-        """The figures, for people and for programs."""
+    def worked_for(self, account: str, worker: Program) -> bool:
+        """Whether a worker has brought a command of this account to its outcome."""
+        return any(entry["account"] == account for entry in worker.logged("command.accepted"))
+
+    def report(self) -> str:
+        """The figures, for people and then as JSON."""
+        rates = {f"busiest 5 s of {name}, per second": self.busiest(name, 5.0) for name in self.stage.accounts}
+        lines = [*map(str, self.figures), self.stage.callbacks, self.stage.commands, f"{rates}, of {RATE}"]
+        return "\n" + "".join(f"{line}\n" for line in [*lines, json.dumps(self._summary())])
+
+    def _summary(self) -> dict[str, Any]:
         callbacks, commands = self.stage.callbacks, self.stage.commands
         return {
             "phases": [asdict(row) for row in self.figures],
@@ -208,7 +235,7 @@ class Fleet:
                 "sent": len(callbacks.posted),
                 "acknowledged": len(callbacks.acknowledged),
                 "stored": len(callbacks.stored),
-                "stored twice, one id": len(callbacks.duplicated),
+                "stored twice under one id": len(callbacks.duplicated),
                 "refused": len(callbacks.refused),
                 "lost": len(callbacks.lost),
             },
