@@ -44,10 +44,11 @@ soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEI
 fuzz: setup ## Mutated samples through everything that reads strangers' bytes (SECONDS=600)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
-format: setup ## The formatter, the safe fixes, the tables of the README
+format: setup ## The formatter, the safe fixes, the tables of the README, the examples of deploy/
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format
 	@$(BIN)/python -m gateway.tools.tables README.md
+	@$(BIN)/python -m gateway.tools.examples deploy
 
 lock: setup ## requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml \

@@ -7,7 +7,7 @@ import os
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -96,12 +96,21 @@ class Credential(_Model):
     password: Secret
 
 
-class Inbound(_Model):
-    """Who may send callbacks."""
+def _option(default: Any, description: str, *example: object, **more: Any) -> Any:
+    """An option with what it means, for the README's table and `deploy/example.toml`."""
+    return Field(default, description=description, examples=list(example) or None, **more)
 
-    networks: list[Network] = []
-    basic: list[Credential] = []
-    open: bool = False
+
+class Inbound(_Model):
+    """Who may send callbacks. `networks` and `basic` both count where both are given."""
+
+    networks: list[Network] = _option([], "Where callbacks may come from.", ["203.0.113.0/24", "2001:db8::/48"])
+    basic: list[Credential] = _option(
+        [],
+        "Basic credentials, one pair of which must be shown; several, so that they can be changed one after the other.",
+        [{"username": "sinch", "password": "env:SINCH_CALLBACK_PASSWORD"}],
+    )
+    open: bool = _option(default=False, description="Anybody may call. Without this, `networks` or `basic` is needed.")
 
     @model_validator(mode="after")
     def _closed(self) -> Self:
@@ -111,29 +120,48 @@ class Inbound(_Model):
 
 
 class Outbound(_Model):
-    """How messages are submitted to the provider."""
+    """How messages are submitted to the provider. Leave it out where nothing is to be sent."""
 
-    url: HttpUrl
-    vaspid: Secret | None = None
-    vasid: str | None = None
-    sender: str | None = None
-    basic: Credential | None = None
-    rate: Positive = 15.0
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 16
-    timeout: Positive = 30.0
-    retry_delays: list[DelayText] = ["10s", "60s", "5m", "30m"]
-    on_unknown: Literal["park", "resend"] = "park"
-    image_max_bytes: Annotated[int, Field(ge=1024)] | None = None
+    url: HttpUrl = _option(..., "Where messages are submitted.", "https://api.example.net/mm7/v1/")
+    vaspid: Secret | None = _option(None, "Who we are there, as the provider has given it to us.", "env:SINCH_API_KEY")
+    vasid: str | None = _option(None, "Which service of ours it is.", "111122mms")
+    sender: str | None = _option(None, "The default of a command's `from`.", "111122")
+    basic: Credential | None = _option(
+        None, "Basic credentials of ours.", {"username": "me", "password": "env:SINCH_PASSWORD"}
+    )
+    rate: Positive = _option(15.0, "Messages per second, evenly, for all workers that share a state store.")
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = _option(
+        16, "Requests at the same time, for each worker process."
+    )
+    timeout: Positive = _option(30.0, "Seconds for the provider's answer.")
+    retry_delays: list[DelayText] = _option(["10s", "60s", "5m", "30m"], "The waits between attempts.")
+    on_unknown: Literal["park", "resend"] = _option(
+        "park", "What to do with a message that was sent and not answered: `park` it as `mt.unknown`, or `resend`."
+    )
+    image_max_bytes: Annotated[int, Field(ge=1024)] | None = _option(
+        None,
+        "Larger JPEG, PNG and GIF pictures that do not move are scaled down to it; needs `mm7-gateway[images]`.",
+        300_000,
+    )
 
 
 class Account(_Model):
     """One connection to a provider. `name` is the key it stands under; it becomes a part of queues' names."""
 
     name: Name
-    profile_name: Annotated[str, Field(alias="profile")]
-    mm7_version: str | None = None
-    namespace: Annotated[str | None, Field(validate_default=True)] = None
-    path: UrlPath | None = None
+    profile_name: Annotated[str, Field(alias="profile")] = _option(
+        ..., "What the provider needs; `generic` where no other is its own.", "sinch"
+    )
+    mm7_version: str | None = _option(
+        None, "Of what we send; answers echo what was asked. Default: the profile's.", "6.8.0"
+    )
+    namespace: str | None = _option(
+        None,
+        "As above; it follows from profile and version where they are known together.",
+        "http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4",
+        validate_default=True,
+    )
+    path: UrlPath | None = _option(None, "Of its callbacks. Default: `/mm7/<account>`.", "/mm7/sinch-us")
     inbound: Inbound | None = None
     outbound: Outbound | None = None
 

@@ -6,13 +6,18 @@ Strategy: each table stands between two comments that name it; a test says when 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from multidict import CIMultiDict
+from pydantic import BaseModel, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from gateway import mm7, profiles
+from gateway.accounts import Account, Inbound, Outbound
 from gateway.contract import callbacks
 from gateway.contract.callbacks import Receipt
 from gateway.contract.events import TYPES, Data
@@ -34,18 +39,47 @@ def _table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def defaults() -> Iterator[tuple[str, Any, str]]:
+    """Every setting but the accounts: its name, its default as plain data, what it is."""
+    for name, field in Settings.model_fields.items():
+        if name != "accounts":
+            default = _SHOWN.get(name) or field.get_default(call_default_factory=True, validated_data={})
+            yield name, _plain(default), field.description or ""
+
+
+def options() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Every option of an account: its table (`` for the account's own), its name, its field."""
+    models: dict[str, type[BaseModel]] = {"": Account, "inbound": Inbound, "outbound": Outbound}
+    for table, model in models.items():
+        for name, field in model.model_fields.items():
+            if field.description:
+                yield table, field.alias or name, field
+
+
+def _plain(value: object) -> object:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value
+
+
+def _code(value: object) -> str:
+    """A default in the README; nothing where there is none."""
+    if value is None or value is PydanticUndefined:
+        return ""
+    return f"`{json.dumps(value) if isinstance(value, (bool, list)) else value}`"
+
+
 def settings() -> str:
     """Every setting with its default."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        if name == "accounts":
-            continue
-        default = _SHOWN.get(name) or field.get_default(call_default_factory=True, validated_data={})
-        if hasattr(default, "get_secret_value"):
-            default = default.get_secret_value()
-        shown = "" if default is None else f"`{str(default).lower() if isinstance(default, bool) else default}`"
-        rows.append((f"`MM7_{name.upper()}`", shown, field.description or ""))
+    rows = ((f"`MM7_{name.upper()}`", _code(default), what) for name, default, what in defaults())
     return _table(("variable", "default", ""), rows)
+
+
+def account() -> str:
+    """Every option of an account with its default."""
+    rows = (
+        (f"`{f'{table}.{name}'.lstrip('.')}`", _code(field.default), field.description or "")
+        for table, name, field in options()
+    )
+    return _table(("of an account", "default", ""), rows)
 
 
 def events() -> str:
@@ -98,6 +132,7 @@ def example_event() -> str:
 
 TABLES: Mapping[str, Callable[[], str]] = {
     "settings": settings,
+    "account": account,
     "events": events,
     "quirks": quirks,
     "metrics": metrics,
