@@ -2,7 +2,7 @@
 
 Strategy: they must cost far less than what they measure, so they write bytes that were made before and look for no more
 in an answer than its end. A caller and a publisher print "begin" when they are under way for `warm` seconds, and what
-they saw, as JSON, when `seconds` more have passed or `count` is reached.
+they saw, as JSON, when `seconds` more have passed or `count` is reached; then they stay, to be looked at, until killed.
 """
 
 import asyncio
@@ -241,4 +241,5 @@ def _say(line: str) -> None:
 PEERS = {"call": call, "publish": publish, "provide": provide}
 
 if __name__ == "__main__":
-    _say(json.dumps(asyncio.run(PEERS[sys.argv[1]](**json.loads(sys.argv[2])))))  # type: ignore[operator]
+    _say(json.dumps(asyncio.run(PEERS[sys.argv[1]](**json.loads(sys.argv[2])))))
+    sys.stdin.read()

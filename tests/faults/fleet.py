@@ -38,6 +38,7 @@ RATE = 25.0  # messages per second, of each account over all workers
 CALLBACKS_PER_SECOND = 110.0
 COMMANDS_PER_SECOND = 35.0
 SETTLED_WITHIN = 30.0
+STARTED_WITHIN = 40.0  # all at once, on as few processors as there may be
 AT_WORK_WITHIN = 10.0
 
 
@@ -115,7 +116,7 @@ class Fleet:
         for number in range(workers):
             self._start_worker(number)
         for program in (*self.receivers.values(), *self.workers.values()):
-            await program.ready()
+            await program.ready(STARTED_WITHIN)
             await connected(program)
         await self.stage.open_books()
 
