@@ -179,7 +179,7 @@ class Fleet:
         per_second = CALLBACKS_PER_SECOND / len(self._callers)
         async with contextlib.AsyncExitStack() as stack:
             for caller in self._callers:
-                await stack.enter_async_context(caller.load(per_second=per_second, make=self._callback))
+                await stack.enter_async_context(caller.load(at_once=10, per_second=per_second, make=self._callback))
             await stack.enter_async_context(self.stage.orderer.load(per_second=COMMANDS_PER_SECOND))
             yield
 
