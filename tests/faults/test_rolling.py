@@ -19,7 +19,7 @@ async def test_a_rolling_restart_and_scale_in_lose_nothing_refuse_nothing_and_se
         await asyncio.gather(*(fleet.stage.orderer.order(account=fleet.wide) for _ in range(BURST)))
         async with fleet.load():
             async with fleet.phase("nothing"):
-                await asyncio.sleep(2)
+                await asyncio.sleep(1)
             async with fleet.phase("receivers and workers, in turn"):
                 await asyncio.gather(fleet.restart_receivers(), fleet.restart_workers())
             async with fleet.phase("nodes of RabbitMQ, in turn"):
