@@ -36,8 +36,8 @@ check: setup ## Lint, format, types, import rules
 deploy-check: setup ## All that is in deploy/: validated, loaded by the real programs, run; the alerts' tests
 	@$(SERVICES) run --redis -- $(BIN)/pytest tests/deploy
 
-bench: setup ## The benchmarks: ratios to floors measured in the same run
-	@$(SERVICES) run -- $(BIN)/python -m tests.bench
+bench: setup ## The benchmarks: ratios to floors measured in the same run (BENCH=scale for receivers and workers alone)
+	@PYTHONPATH=deploy/setup $(SERVICES) run --redis -- $(BIN)/python -m tests.bench $(BENCH)
 
 soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEIVERS=1 WORKERS=1 STATE=sqlite|redis CLUSTER=1 SEED=…)
 	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --receivers $(or $(RECEIVERS),1) \

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 from aiohttp import web
 
+from gateway import handover
 from gateway.receiver import Receiver
 from gateway.settings import Settings
 from gateway.telemetry import logs
 
 SETTLE_SECONDS = 0.05
+BACKLOG = 128  # connections that wait while the event loop is busy
 
 
 @asynccontextmanager
@@ -23,12 +25,12 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
         app, access_log=None, logger=logs.of_http(), auto_decompress=False, lingering_time=1, keepalive_timeout=75
     )
     await runner.setup()
-    site = web.TCPSite(runner, settings.http_host, settings.http_port, reuse_port=settings.reuse_port or None)
     try:
-        await _start(site, settings)
-        yield int(runner.addresses[0][1])
-        receiver.draining = True
-        await site.stop()
+        with closing(await _listen(runner, settings)) as listener:
+            yield int(listener.sockets[0].getsockname()[1])
+            receiver.draining = True
+            if settings.reuse_port:
+                await handover.leave(listener.sockets)
         # The runner's own clean-up cuts off bodies that are still arriving, and connections of this very moment: wait
         # for what has come in to become handlers, and for the handlers.
         deadline = asyncio.get_running_loop().time() + settings.body_within + settings.answer_within
@@ -39,9 +41,12 @@ async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
         await runner.cleanup()
 
 
-async def _start(site: web.TCPSite, settings: Settings) -> None:
+async def _listen(runner: web.AppRunner, settings: Settings) -> asyncio.Server:
+    assert runner.server is not None  # it was set up
+    listen = asyncio.get_running_loop().create_server
+    host, port = settings.http_host, settings.http_port
     try:
-        await site.start()
+        return await listen(runner.server, host, port, backlog=BACKLOG, reuse_port=settings.reuse_port or None)
     except OSError as error:
-        where = f"MM7_HTTP_HOST = {settings.http_host!r}, MM7_HTTP_PORT = {settings.http_port}"
+        where = f"MM7_HTTP_HOST = {host!r}, MM7_HTTP_PORT = {port}"
         raise OSError(f"{where}: {error.strerror or error}; choose another, or set MM7_REUSE_PORT") from error

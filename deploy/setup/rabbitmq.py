@@ -113,9 +113,9 @@ class RabbitNode(PrivateServer):
         super().kill()
         self._stop_epmd()
 
-    def ctl(self, *args: str, timeout: float = 30) -> str:
-        """What `rabbitmqctl` prints for `args`; about half a second a call."""
-        command = [self._server.program("rabbitmqctl"), "--quiet", *args]
+    def ctl(self, *args: str, program: str = "rabbitmqctl", timeout: float = 30) -> str:
+        """What `rabbitmqctl` (or another of its kind) prints for `args`; about half a second a call."""
+        command = [self._server.program(program), "--quiet", *args]
         done = subprocess.run(
             command,
             env=self._env,
@@ -126,8 +126,12 @@ class RabbitNode(PrivateServer):
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"rabbitmqctl {' '.join(args)}: {done.stdout}{done.stderr}")
+            raise RuntimeError(f"{program} {' '.join(args)}: {done.stdout}{done.stderr}")
         return done.stdout
+
+    def wait_until_dispensable(self) -> None:
+        """Return when no quorum queue would lose its majority with this node: it may be stopped."""
+        self.ctl("await_online_quorum_plus_one", program="rabbitmq-upgrade", timeout=60)
 
     def alarm(self, on: bool) -> None:  # noqa: FBT001 - alarm(True) reads as it should
         """Raise or clear the memory alarm: while it is on, publishers are blocked."""

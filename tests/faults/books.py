@@ -74,6 +74,11 @@ class Callbacks:
         return [each for each in self.posted if each.late]
 
     @property
+    def refused(self) -> list[Posted]:
+        """What the provider has to send again: a broken connection, or an answer that acknowledges nothing."""
+        return [each for each in self.posted if not each.acknowledged]
+
+    @property
     def problems(self) -> list[str]:
         """What must never be."""
         found = []

@@ -37,18 +37,21 @@ def callback() -> Outbound:
 
 
 class Caller:
-    """A provider's side of callbacks, to `urls` in turn; `book` gets every POST."""
+    """A provider's side of callbacks, to `urls` in turn; `book` gets every POST.
 
-    def __init__(self, book: books.Callbacks, *urls: str) -> None:
+    A connection for each POST, unless they are `kept`: behind a shared port kept ones would all go to one of several
+    receivers, and a receiver that was ended would show as errors of connections and not as what it is.
+    """
+
+    def __init__(self, book: books.Callbacks, *urls: str, kept: bool = False) -> None:
         self.book = book
         self.urls = urls
+        self._kept = kept
         self._turn = 0
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        # A connection for each POST: kept ones would go to one of several receivers that share a port, and a
-        # receiver that was ended would show as errors of connections and not as what it is.
-        connector = aiohttp.TCPConnector(limit=0, force_close=True)
+        connector = aiohttp.TCPConnector(limit=0, force_close=not self._kept)
         self._session = aiohttp.ClientSession(
             connector=connector, timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
         )
@@ -132,9 +135,9 @@ class Orderer:
 
     async def order(self, identity: str = "", account: str = "", **more: object) -> str:
         """Publish a command until it is confirmed; its id."""
-        identity = identity or f"c-{secrets.token_hex(8)}"
         self._turn += 1
         account = account or self.accounts[self._turn % len(self.accounts)]
+        identity = identity or f"{account}-{secrets.token_hex(8)}"
         text = {"content_type": "text/plain", "text": "It has arrived."}
         body = json.dumps({"id": identity, "to": ["15553199144"], "parts": [text]} | more).encode()
         while not await self._published(body, account):

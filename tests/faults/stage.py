@@ -12,7 +12,8 @@
 
 `stage.callbacks` and `stage.commands` are the books (books.py), with their numbers as `str()`; `stage.provider` counts
 what it took to be sent, and misbehaves as told (provider.py). Receivers share one port, spool folder and state, so
-several may be started and any of them killed. Without `redis` the state is SQLite in `folder`.
+several may be started and any of them killed. Without `redis` the state is SQLite in `folder`. Settings given to one
+program are laid over these (fleet.py: each receiver on a port of its own, behind a balancer).
 """
 
 import asyncio
@@ -40,6 +41,7 @@ from tests.faults.proxy import Proxy
 READ_WITHIN = 30.0
 PROVIDER_TIMEOUT = 1.5
 SETTLED_WITHIN = 20.0
+ACKNOWLEDGE_EVERY = 1000  # a quorum queue gives out 2000 at most that are not acknowledged
 # A node that is killed within half a second of a quorum queue's declaration has forgotten its member of it: it comes
 # back with a queue that is empty and confirms nothing (3.10, a single node). Queues are not declared during faults.
 QUEUES_SYNCED_SECONDS = 1.2
@@ -53,7 +55,8 @@ class Shelf:
         self.name = f"shelf-{secrets.token_hex(4)}"
         self._url = url
         self._accounts = accounts
-        self._seen: set[str] = set()
+        self._seen: set[str | None] = set()
+        self._came: list[dict[str, Any]] = []  # and not given out yet
 
     async def open(self) -> None:
         """Declare it. The programs, or whoever, must have declared mm7.events."""
@@ -77,15 +80,17 @@ class Shelf:
             await channel.default_exchange.publish(aio_pika.Message(b"", message_id=marker), self.name)
             came: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
             await queue.consume(came.put)
-            found = []
             while (message := await came.get()).message_id != marker:
                 if message.body and message.message_id not in self._seen:
                     published.look(message)
-                    found.append(message)
+                    self._seen.add(message.message_id)
+                    self._came.append(json.loads(message.body))
+                if (message.delivery_tag or 0) % ACKNOWLEDGE_EVERY == 0:
+                    await message.ack(multiple=True)
             await message.ack(multiple=True)
             await channel.close()
-            self._seen |= {each.message_id or "" for each in found}
-            return [json.loads(each.body) for each in found]
+        found, self._came = self._came, []
+        return found
 
     async def remove(self) -> None:
         async with await aio_pika.connect(self._url()) as connection:
@@ -179,7 +184,8 @@ class Stage:
 
     def start_receiver(self, **settings: object) -> Program:
         """Start a receiver; `await` its ready() or listening()."""
-        self.receivers.append(self._program("gateway", HTTP_PORT=self.port, REUSE_PORT="true", **settings))
+        shared = {"HTTP_PORT": self.port, "REUSE_PORT": "true"}
+        self.receivers.append(self._program("gateway", **shared | settings))
         return self.receivers[-1]
 
     def start_worker(self, **settings: object) -> Program:
