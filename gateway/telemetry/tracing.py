@@ -3,8 +3,7 @@
 Strategy: off is the usual case, and costs a look at one variable: nothing is recorded then, and what a caller says of
 its trace (W3C Trace Context) is handed on as it came. OpenTelemetry's own variables switch it on. Spans leave in
 batches by a thread of the SDK's and through a bounded queue, so a collector that is away costs spans and nothing else.
-This is the one module that knows OpenTelemetry. Names are those of its semantic conventions (HTTP, messaging); no
-attribute holds an address or a text.
+Names are those of its semantic conventions (HTTP, messaging); no attribute holds an address or a text.
 """
 
 import re
