@@ -3,13 +3,12 @@
 Strategy: off is the usual case, and costs a look at one variable: nothing is recorded then, and what a caller says of
 its trace (W3C Trace Context) is handed on as it came. OpenTelemetry's own variables switch it on. Spans leave in
 batches by a thread of the SDK's and through a bounded queue, so a collector that is away costs spans and nothing else.
-This is the one module that knows OpenTelemetry. Names are those of its semantic conventions (HTTP, messaging); no
-attribute holds an address or a text.
+Names are those of its semantic conventions (HTTP, messaging); no attribute holds an address or a text.
 """
 
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -26,17 +25,16 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 Trace = Mapping[str, str]  # the headers `traceparent` and `tracestate`, as far as there are any
-Value = str | int | float | bool | Sequence[str]
+Headers = Mapping[str, str | int]
+Value = str | int | float | bool
 
-TRACEPARENT: Final = "traceparent"
-TRACESTATE: Final = "tracestate"
 FLUSH_SECONDS: Final = 2.0  # for what is not exported yet when the program ends
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 _WELL_FORMED: Final = {
-    TRACEPARENT: re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),  # W3C Trace Context §3.2
-    TRACESTATE: re.compile(r"[\x20-\x7e]{1,512}"),  # §3.3; more need not be handed on
+    "traceparent": re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),  # W3C Trace Context §3.2
+    "tracestate": re.compile(r"[\x20-\x7e]{1,512}"),  # §3.3; more need not be handed on
 }
 
 # In the context and not in the module: every task has it from the program that started it, and no other test has.
@@ -53,11 +51,10 @@ def configured(service: str, environ: Mapping[str, str]) -> Iterator[None]:
         yield
         return
     provider = _provider(service)
-    token = _tracer.set(provider.get_tracer("mm7-gateway", __version__))
     try:
-        yield
+        with recorded(provider.get_tracer("mm7-gateway", __version__)):
+            yield
     finally:
-        _tracer.reset(token)
         # Not by the SDK's own hook at exit, which waits half a minute for a collector that hangs.
         ending = threading.Thread(target=provider.shutdown, name="flush of traces", daemon=True)
         ending.start()
@@ -123,15 +120,13 @@ def processing(queue: str, trace_: Trace, body_bytes: int) -> Iterator[None]:
     The messaging conventions ask for a link to the message's context, and allow it as the parent where a span is about
     one message: here it is both, so that a command, all its attempts and its outcome are one trace.
     """
-    attributes = _messaging("process", queue, body_bytes)
+    attributes = _messaging("process", queue) | {"messaging.message.body.size": body_bytes}
     with _span(f"process {queue}", SpanKind.CONSUMER, trace_, attributes, linked=True):
         yield
 
 
 @contextmanager
-def sending(
-    exchange: str, headers: Mapping[str, str | int], facts: Mapping[str, Value | None]
-) -> Iterator[Mapping[str, str | int]]:
+def sending(exchange: str, headers: Headers, facts: Mapping[str, Value | None]) -> Iterator[Headers]:
     """One publish, from being written to being confirmed; gives the headers that the message goes out with.
 
     Part of what is being worked on; where that is nothing, as when the spool is drained, of the message's own trace:
@@ -141,7 +136,7 @@ def sending(
         yield headers
         return
     own = None if _context().is_valid else given(headers)
-    attributes = {**_messaging("send", exchange, None), **facts}
+    attributes = {**_messaging("send", exchange), **facts}
     if not exchange:  # straight to a queue that somebody has named for the answer
         attributes["messaging.destination.anonymous"] = True
     with _span(f"send {exchange or '(anonymous)'}", SpanKind.PRODUCER, own, attributes):
@@ -152,16 +147,8 @@ def sending(
 @contextmanager
 def posting(url: str, body_bytes: int, attempt: int) -> Iterator[None]:
     """One request to a provider, its attempt number `attempt`. Of the url scheme, host, port and path are shown."""
-    if _tracer.get() is None:
-        yield
-        return
-    attributes = {
-        "http.request.method": "POST",
-        "http.request.body.size": body_bytes,
-        "http.request.resend_count": attempt - 1 or None,
-        **_shown(url),
-    }
-    with _span("POST", SpanKind.CLIENT, None, attributes):
+    size, again = {"http.request.body.size": body_bytes}, {"http.request.resend_count": attempt - 1 or None}
+    with _span("POST", SpanKind.CLIENT, None, {"http.request.method": "POST", **size, **again, **_shown(url)}):
         yield
 
 
@@ -169,21 +156,19 @@ def _shown(url: str) -> dict[str, Value | None]:
     """Without user, password and query: they may be secrets."""
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     except ValueError:  # it is refused when it is used
         return {}
-    place = f"[{host}]" if ":" in host else host
-    full = f"{parts.scheme}://{place}{f':{parts.port}' if parts.port else ''}{parts.path}"
-    return {"url.full": full, "server.address": host, "server.port": port}
+    full = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    return {"url.full": full, "server.address": parts.hostname, "server.port": port}
 
 
-def _messaging(operation: str, destination: str, body_bytes: int | None) -> dict[str, Value | None]:
+def _messaging(operation: str, destination: str) -> dict[str, Value | None]:
     return {
         "messaging.system": "rabbitmq",
         "messaging.operation.name": operation,
         "messaging.operation.type": operation,
         "messaging.destination.name": destination,
-        "messaging.message.body.size": body_bytes,
     }
 
 
@@ -213,10 +198,8 @@ def _span(
 def note(facts: Mapping[str, Value | None]) -> None:
     """Say more of what is being worked on; None is not said."""
     if _tracer.get() is not None:
-        span = trace.get_current_span()
-        for name, value in facts.items():
-            if value is not None:
-                span.set_attribute(name, value)
+        said = {name: value for name, value in facts.items() if value is not None}
+        trace.get_current_span().set_attributes(said)
 
 
 def failed(kind: str) -> None:
@@ -238,7 +221,7 @@ def given(headers: Mapping[str, object]) -> Trace:
     """The trace that headers name; empty if they name none that is well-formed."""
     found = {name: headers.get(name) for name in _WELL_FORMED}
     good = {name: text for name, text in found.items() if isinstance(text, str) and _WELL_FORMED[name].fullmatch(text)}
-    return good if TRACEPARENT in good else {}
+    return good if "traceparent" in good else {}
 
 
 def handed_on(headers: Mapping[str, object]) -> Trace:
