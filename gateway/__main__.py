@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from gateway import signals
 from gateway.app import run
 from gateway.settings import ReceiverSettings, Settings, SettingsError, unknown_variables
 from gateway.telemetry import logs, tracing
@@ -14,6 +15,7 @@ from gateway.telemetry import logs, tracing
 
 def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any, None]], name: str) -> int:
     """Settings → logs → traces → run; the exit code. 2 for settings that cannot be used, 130 for a second Ctrl-C."""
+    signals.ignore_log_level()  # until it has a meaning
     try:
         settings = kind.load()
     except SettingsError as error:

@@ -61,10 +61,10 @@ async def run(settings: Settings) -> None:
     """Receive callbacks until SIGTERM or SIGINT, then answer those under way and end."""
     log = logs.get(__name__)
     stop = signals.stop_event()
-    signals.switch_log_level(settings.log_level)
     metrics = Metrics(RECEIVER, accounts=settings.accounts, answer_within=settings.answer_within)
     # In this order in, in the other order out: readiness goes first, the broker last.
     async with AsyncExitStack() as stack:
+        stack.enter_context(signals.switching_log_level(settings.log_level))
         service = stack.enter_context(systemd.told(os.environ))
         receiver, health = await _receiver(stack, settings, metrics)
         port = RECEIVER_ADMIN_PORT if settings.admin_port is None else settings.admin_port

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from collections.abc import Iterator
 from functools import partial
 
 from gateway.telemetry import logs
@@ -34,6 +35,18 @@ async def again(stop: asyncio.Event, *, within: float) -> None:
         stop.set()
 
 
-def switch_log_level(configured: str) -> None:
-    """At each SIGUSR1: from the configured level to debug, or back."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, partial(logs.switch, configured))
+@contextlib.contextmanager
+def switching_log_level(configured: str) -> Iterator[None]:
+    """At each SIGUSR1: from the configured level to debug, or back. Before and after nothing happens at it."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, partial(logs.switch, configured))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGUSR1)
+        ignore_log_level()
+
+
+def ignore_log_level() -> None:
+    """Let SIGUSR1 pass by, which by itself ends a process."""
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -52,10 +52,10 @@ async def run(settings: Settings) -> None:
     """Consume commands until SIGTERM or SIGINT, then finish those under way and end."""
     log = logs.get(__name__)
     stop = signals.stop_event()
-    signals.switch_log_level(settings.log_level)
     accounts = [account for account in settings.accounts.values() if account.outbound]
     metrics = Metrics(WORKER, accounts=[account.name for account in accounts], answer_within=settings.answer_within)
     async with AsyncExitStack() as stack:
+        stack.enter_context(signals.switching_log_level(settings.log_level))
         service = stack.enter_context(systemd.told(os.environ))
         state = await stack.enter_async_context(app.state(settings))
         once = _once(settings, state, metrics)

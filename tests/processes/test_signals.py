@@ -144,3 +144,13 @@ async def test_sigusr1_switches_to_debug_and_back(run, settings, amqp_url, modul
         lines = await eventually(lambda count=count: len(found := program.logged("log.level")) == count and found)
         assert (lines[-1]["now"], lines[-1]["configured"]) == (level, "info")
     assert await program.stop() == 0
+
+
+async def test_sigusr1_ends_no_program_that_is_ending(run, settings, amqp_url, eventually):
+    program = await run("gateway", AMQP_URL=amqp_url, CONFIG=settings(), DRAIN_SECONDS=1).ready()
+    program.signal(signal.SIGTERM)
+    while program.process.poll() is None:
+        program.signal(signal.SIGUSR1)
+        await asyncio.sleep(0.01)
+    assert program.process.returncode == 0
+    assert program.logged("receiver.ended")
