@@ -4,7 +4,7 @@ BIN := .venv/bin
 SERVICES := $(BIN)/python deploy/setup/services.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test coverage check deploy-check bench soak picture fuzz format schemas lock setup
+.PHONY: help demo run test coverage check deploy-check bench figures soak picture fuzz format schemas lock setup
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,13 +19,13 @@ test: setup ## Every test, those against a real RabbitMQ and a real Redis includ
 ifdef PYTEST
 	@$(SERVICES) run --redis -- $(BIN)/pytest $(PYTEST)
 else # What computes in two processes side by side; what waits for servers, and has deadlines, by itself.
-	@$(SERVICES) run --redis -- $(BIN)/pytest -m computes -n 2 --dist loadfile
-	@$(SERVICES) run --redis -- $(BIN)/pytest -m "not computes"
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m "computes and not builds" -n 2 --dist loadfile
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m "not computes and not builds"
 endif
 
 coverage: setup ## The same with what the tests reach, 90 % at least; minutes longer
-	@$(SERVICES) run --redis -- $(BIN)/pytest -m computes -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
-	@$(SERVICES) run --redis -- $(BIN)/pytest -m "not computes" --cov --cov-append --cov-report=term
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m "computes and not builds" -n 2 --dist loadfile --cov --cov-report= --cov-fail-under=0
+	@$(SERVICES) run --redis -- $(BIN)/pytest -m "not computes and not builds" --cov --cov-append --cov-report=term
 
 check: setup ## Lint, format, types, import rules
 	@$(BIN)/ruff check
@@ -38,6 +38,12 @@ deploy-check: setup ## All that is in deploy/: validated, loaded by the real pro
 
 bench: setup ## The benchmarks: ratios to floors measured in the same run (BENCH=scale for receivers and workers alone)
 	@PYTHONPATH=deploy/setup $(SERVICES) run --redis -- $(BIN)/python -m tests.bench $(BENCH)
+
+figures: setup ## The guide's figures anew (deploy/figures): throughput and cost, the rolling restart; some minutes on a quiet machine
+	@PYTHONPATH=deploy/setup $(SERVICES) run --redis -- $(BIN)/python -m tests.bench scale --json > .run/scale.json
+	@$(SERVICES) run --redis -- $(BIN)/pytest -q -s tests/faults/test_rolling.py | grep '^{"phases"' > .run/rolling.json
+	@mv .run/scale.json .run/rolling.json deploy/figures/
+	@$(BIN)/python -m tests.bench.figures deploy/README.md
 
 soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEIVERS=1 WORKERS=1 STATE=sqlite|redis CLUSTER=1 SEED=…)
 	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.soak --minutes $(or $(MINUTES),5) --receivers $(or $(RECEIVERS),1) \

@@ -28,6 +28,10 @@ from tests import published
 ROOT = Path(__file__).parent
 # These may share the machine with others; what is timed, or starts servers, may not.
 COMPUTING = (
+    "deploy/test_docker_compose.py",
+    "deploy/test_docker_image.py",
+    "deploy/test_examples.py",
+    "deploy/test_kubernetes.py",
     "gateway",
     "media",
     "properties",
@@ -37,6 +41,7 @@ COMPUTING = (
     "soak",
     "workers",
     "test_import_rules.py",
+    "test_links.py",
     "test_published.py",
     "test_readme.py",
 )

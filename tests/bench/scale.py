@@ -216,11 +216,15 @@ async def _round(bench: Bench) -> None:
     await bench.floor("confirmed publishes, one at a time", 1, 1)
     await bench.floor(FLOOR, 200, 4)
     for kind, state, count in itertools.product(("report", "MO of 50 kB"), ("SQLite", "Redis"), (1, 2)):
-        await bench.receivers(f"{count} receiver(s), {kind}, {state}", kind, state, count)
+        await bench.receivers(f"{_so_many(count, 'receiver')}, {kind}, {state}", kind, state, count)
     away = {"AMQP_URL": "amqp://127.0.0.1:9/"}
     await bench.receivers("1 receiver, report, no broker: to the spool", "report", "SQLite", 1, **away)
     for state, count in itertools.product(("SQLite", "Redis"), (1, 2)):
-        await bench.workers(f"{count} worker(s), text, {state}", state, count)
+        await bench.workers(f"{_so_many(count, 'worker')}, text, {state}", state, count)
+
+
+def _so_many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' if count > 1 else ''}"
 
 
 async def measure(folder: Path) -> list[Row]:

@@ -138,6 +138,7 @@ def environment(image, tmp_path) -> dict[str, str]:
     return {**inner, **mine, **ports, **hosts, "PATH": f"{image}/opt/mm7/bin:/usr/bin:/bin"}
 
 
+@pytest.mark.builds
 @pytest.mark.timeout(300)  # half a minute's work, most of it pip's; on a busy machine more
 @pytest.mark.parametrize("program", KINDS)
 def test_its_steps_done_by_hand_give_a_program_that_runs_as_nobody_and_is_alive(image, environment, program):
