@@ -21,7 +21,7 @@ from gateway.telemetry import lag, logs
 from gateway.telemetry.metrics import RECEIVER, Metrics
 
 RECEIVER_ADMIN_PORT = 8081
-END_WITHIN = 15.0  # what is left to close when the last callback is answered, the spool included
+END_WITHIN = 20.0  # to publish from the spool and close when the last callback is answered
 
 
 def topology(settings: Settings) -> Topology:

@@ -23,20 +23,22 @@ class Systemd:
         watchdog = int(environ.get("WATCHDOG_USEC", "0")) / _MICROSECONDS if ours else 0.0
         self._alive = ["WATCHDOG=1"] if watchdog else []
         self._every = min(EVERY_SECONDS, watchdog / 3 or EVERY_SECONDS)
+        self._status: Callable[[], str] = str
         self._timer: asyncio.TimerHandle | None = None
 
     def ready(self, status: Callable[[], str]) -> None:
         """It works from now on; `status` is asked now and then."""
+        self._status = status
         self._tell("READY=1")
-        self._beat(status)
+        self._beat()
 
     def stopping(self, within: float) -> None:
         """It is to end, and will have `within` so many seconds, whatever the unit's TimeoutStopSec."""
-        self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(within * _MICROSECONDS)}")
+        self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(within * _MICROSECONDS)}", f"STATUS={self._status()}")
 
-    def _beat(self, status: Callable[[], str]) -> None:
-        self._tell(*self._alive, f"STATUS={status()}")
-        self._timer = asyncio.get_running_loop().call_later(self._every, self._beat, status)
+    def _beat(self) -> None:
+        self._tell(*self._alive, f"STATUS={self._status()}")
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
 
     def _tell(self, *lines: str) -> None:
         if self._address:

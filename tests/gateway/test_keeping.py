@@ -140,6 +140,27 @@ async def test_a_spool_that_has_refused_is_asked_again_after_a_while(receiving, 
         assert not started.keeper.reason, "else a receiver that gets no callbacks is never ready again"
 
 
+async def test_a_spool_that_fills_is_a_trouble_before_it_refuses_and_full_is_a_reason(receiving, tmp_path) -> None:
+    now = [1_000_000.0]
+    limits = {"max_bytes": 8000, "max_age_seconds": 1000.0, "clock": lambda: now[0]}
+    async with Spool(tmp_path / "spool", entries.dump, entries.load, **limits) as small:
+        started = await receiving(spool=small)
+        started.publisher.hold = Down()
+        assert (await started.post(deliver("t-0"))).status == 200
+        assert (started.keeper.troubles, started.keeper.reason) == ([], "")
+        now[0] += 801
+        assert started.keeper.troubles == ["spool: an event has waited 801 s of 1000"]
+        now[0] -= 801
+        number = 0
+        while small.bytes <= 6400:
+            number += 1
+            assert (await started.post(deliver(f"t-{number}"))).status == 200
+        assert started.keeper.troubles == [f"spool: {small.bytes} bytes of 8000"]
+        assert started.keeper.reason == ""
+        small.max_bytes = small.bytes
+        assert started.keeper.reason == f"spool: full, with {small.bytes} bytes"
+
+
 async def test_a_broker_that_hangs_leaves_the_spool_time_to_answer(receiving, spool) -> None:
     async def hang() -> None:  # as the publisher does: it fails when its time is over
         await asyncio.sleep(0.5)

@@ -3,15 +3,20 @@
 import asyncio
 import json
 import logging
+import re
+from collections.abc import Sequence
+from typing import Any
 
 import aiohttp
 import pytest
 import structlog
+from prometheus_client import Counter, Histogram
+from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import admin, mm7
 from gateway.broker import State
 from gateway.telemetry import logs
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import RECEIVER, WORKER, Metrics, rows
 
 DELIVER = mm7.encode(
     mm7.DeliverReq(
@@ -137,7 +142,96 @@ def test_numbers_are_masked_and_short_codes_are_not(number, shown) -> None:
 def test_the_metrics_are_those_of_the_contract() -> None:
     text = Metrics().text().decode()
     for name in CONTRACT:
-        assert f"# TYPE {name.removesuffix('_total')}" in text
+        assert f"# TYPE {name} " in text
+
+
+def test_each_program_shows_what_it_has_and_the_process_its_own() -> None:
+    receiver, worker = (set(families(Metrics(program))) for program in (RECEIVER, WORKER))
+    own = {row.name: row.only for _, _, row in rows()}
+    assert {name for name in own if name in receiver} == {name for name, only in own.items() if only != WORKER}
+    assert {name for name in own if name in worker} == {name for name, only in own.items() if only != RECEIVER}
+    assert {
+        "process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds",
+        "python_gc_collections_total",
+    } <= receiver & worker  # fmt: skip
+
+
+def test_the_names_are_in_the_form_that_prometheus_asks_for() -> None:
+    for _, kind, row in rows():
+        assert row.name.startswith("mm7_")
+        assert row.name.endswith("_total") == (kind is Counter)
+        assert row.name.endswith("_seconds") or kind is not Histogram
+        assert row.help.endswith(".")
+
+
+def test_the_series_of_an_account_stand_at_nothing_from_the_start() -> None:
+    for program in (RECEIVER, WORKER):
+        found = families(Metrics(program, accounts=["one", "two"]))
+        for _, kind, row in rows():
+            if "account" in row.labels and "quirk" not in row.labels and row.name in found:
+                accounts = {sample.labels["account"] for sample in found[row.name]}
+                assert accounts == {"one", "two"}, row.name
+                assert {sample.value for sample in found[row.name]} == {0}, (row.name, kind)
+        assert sum(map(len, found.values())) < 250, "of two accounts"
+
+
+@pytest.mark.parametrize("within", [0.5, 1.8, 4.0, 30.0])
+def test_the_buckets_lie_round_the_time_to_answer_in(within) -> None:
+    found = families(Metrics(RECEIVER, accounts=["one"], answer_within=within))
+    assert [sample.value for sample in found["mm7_answer_within_seconds"]] == [within]
+    for name in ("mm7_answer_seconds", "mm7_publish_seconds"):
+        bounds = [float(sample.labels["le"]) for sample in found[name] if sample.name.endswith("_bucket")]
+        assert bounds == sorted(set(bounds))
+        assert within in bounds
+        assert [bound / within for bound in bounds if 0.7 < bound / within < 1.2] == pytest.approx([0.75, 0.9, 1, 1.1])
+
+
+def families(metrics: Metrics) -> dict[str, list[Any]]:
+    """The series by the name of their metric, as Prometheus reads them."""
+    parsed = text_string_to_metric_families(metrics.text().decode())
+    return {each.name + ("_total" if each.type == "counter" else ""): each.samples for each in parsed}
+
+
+def series(metrics: Metrics) -> set[tuple[str, ...]]:
+    return {
+        (sample.name, *sorted(sample.labels.values()))
+        for samples in families(metrics).values()
+        for sample in samples
+        if sample.name.startswith("mm7_")
+    }
+
+
+HOSTILE = ("15550001111", "x" * 3000, 'a"b\\c', "{}", "DROP TABLE", "Zoë\u2028", "submit\u0000", "-1", "null")
+
+
+async def test_nothing_that_is_sent_makes_a_series_of_its_own(receiving) -> None:
+    started = await receiving()
+
+    async def round_of(words: Sequence[str]) -> None:
+        for word in words:
+            tag = re.sub(r"[^A-Za-z0-9_.-]", "_", word)
+            await started.post(f"<{tag} xmlns='{mm7.REL_6_1_4}'><MM7Version>{tag}</MM7Version></{tag}>")
+            await started.post(DELIVER.replace(b"6.8.0", tag.encode()).replace(b"15550001111", tag.encode()))
+            await started.post(DELIVER, f"text/xml; charset={tag}", X_Header=tag)
+            await started.post(DELIVER, f"application/{tag}")
+            await started.post(DELIVER.replace(b"<Subject>", f"<{tag}>".encode()))
+            await started.post(word.encode(), path=f"/mm7/{tag}")
+            await started.post(DELIVER, Content_Encoding=tag)
+            await started.post(DELIVER, Authorization=f"Basic {tag}")
+            async with started.session.request(tag[:20], f"http://127.0.0.1:{started.port}/mm7/open") as response:
+                await response.read()
+
+    await round_of(HOSTILE[:3])
+    before = series(started.metrics)
+    await round_of([f"{word}{number}" for word in HOSTILE for number in range(3)])
+    new = {each for each in series(started.metrics) - before if each[0] != "mm7_quirks_total"}
+    assert new == set()
+    quirks = {sample.labels["quirk"] for sample in families(started.metrics)["mm7_quirks_total"]}
+    assert quirks <= set(mm7.QUIRKS)
+    for sample in families(started.metrics)["mm7_callbacks_total"]:
+        assert sample.labels["account"] in ("open", "")
+        assert sample.labels["operation"] in {*mm7.MESSAGES, ""}
+        assert re.fullmatch("accepted|refused|unavailable|http_4[0-9][0-9]", sample.labels["outcome"])
 
 
 async def test_a_metric_s_label_is_never_what_was_sent(receiving) -> None:
@@ -180,12 +274,19 @@ async def test_the_admin_pages_tell_alive_from_ready() -> None:
         assert await get("/readyz") == (200, '{"status":"ready","reasons":[]}')
         degraded.append("slow")
         assert await get("/readyz") == (200, '{"status":"degraded","reasons":["slow"]}')
+        for line in ("mm7_ready 1.0", "mm7_degraded 1.0", "mm7_draining 0.0"):
+            assert f"{line}\n" in (await get("/metrics"))[1]
         degraded.clear()
         assert "mm7_broker_up 1.0" in (await get("/metrics"))[1]
         link.state, link.reason = State.BLOCKED, "memory alarm"
         assert await get("/readyz") == (503, '{"status":"not ready","reasons":["broker blocked: memory alarm"]}')
         assert "mm7_broker_up 1.0\n" in (await get("/metrics"))[1]
         assert "mm7_broker_blocked 1.0\n" in (await get("/metrics"))[1]
+        for line in ("mm7_ready 0.0", "mm7_degraded 0.0"):
+            assert f"{line}\n" in (await get("/metrics"))[1]
+        for path, status in (("/livez", 200), ("/readyz", 503), ("/metrics", 200)):
+            async with session.head(f"http://127.0.0.1:{port}{path}") as response:
+                assert (response.status, await response.read()) == (status, b""), "as HAProxy asks"
         link.state = State.DOWN
         assert (await get("/livez"))[0] == 200
         assert "mm7_broker_up 0.0\n" in (await get("/metrics"))[1]

@@ -20,7 +20,7 @@ from gateway.stores.ledger import Ledger
 from gateway.stores.pace import Pace
 from gateway.stores.state import State, StateUnavailable
 from gateway.stores.state_memory import MemoryState
-from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.metrics import WORKER, Metrics
 from workers import once, outbox, pulse, submit
 from workers.contents import Contents
 from workers.fetch import Fetcher
@@ -166,7 +166,7 @@ class Desk:
         self.provider = beside.provider if beside else Provider(self.steps)
         self.media = beside.media if beside else Media()
         self.state: Any = state or (beside.state if beside else Store())
-        self.metrics, self.ledger = Metrics(), Ledger(self.state)
+        self.metrics, self.ledger = Metrics(WORKER, accounts=[account.name]), Ledger(self.state)
         self.fetcher = Fetcher(Rules())
         self.contents = Contents(
             self.media,  # type: ignore[arg-type]

@@ -174,6 +174,19 @@ async def test_a_stranges_operation_is_no_label(desk) -> None:
     assert desk.counted("mm7_submits_total", operation="unknown", outcome="mt.refused") == 1
 
 
+async def test_nothing_in_a_command_or_an_answer_makes_a_series_of_its_own(desk, outcome_of) -> None:
+    def series() -> set[str]:
+        return {line.rpartition(" ")[0] for line in desk.metrics.text().decode().splitlines() if line[0] != "#"}
+
+    desk.provider.outcomes = [outcome_of("refused", status_code=99999999, status_text="15550001111", reason="1555…")]
+    before = series()
+    for n, odd in enumerate(("15553199144", "x" * 5000, ["submit"], {"a": 1}, None, 7, True, "submit\n", "\ud800")):
+        for name in ("operation", "id", "from", "subject", "message_class", "reference", "metadata", "service_code"):
+            await desk.handle({"id": f"c-{n}-{name}", name: odd})
+    assert desk.counted("mm7_submits_total", operation="unknown", outcome="mt.refused") > 5
+    assert series() == before
+
+
 async def test_a_command_larger_than_any_broker_takes_back_is_refused(desk) -> None:
     await desk.handle(b" " * (MAX_BODY_BYTES + 1))
     assert desk.steps == ["mm7.events", "mm7.dead", "ack"]
