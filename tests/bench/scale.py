@@ -25,6 +25,7 @@ from typing import Any
 import aio_pika
 from rundir import free_ports
 
+from tests.bench.figures import FLOOR
 from tests.bench.meter import Meter, Servers
 from tests.conftest import Program, _running, config
 
@@ -32,7 +33,6 @@ ROUNDS, SECONDS, WARM = 2, 3.0, 0.7
 CONNECTIONS = 32  # to each receiver
 COMMANDS, COMMANDS_WARM = 1500, 300
 ACCOUNT = "bench-scale"
-FLOOR = "confirmed publishes, 4 channels of 200"
 _SUBMITS = re.compile(r"^mm7_submits_total\{[^}]*\} ([\d.e+]+)$", re.MULTILINE)
 
 
