@@ -51,7 +51,7 @@ soak: setup ## Everything breaks at random, and nothing is lost (MINUTES=5 RECEI
 	  $(if $(JSON),--json)
 
 picture: setup ## deploy/grafana/dashboard.png anew: what Prometheus sees of six minutes of load and faults
-	@test -d .run/picture || { $(PYTHON) -m venv .run/picture && .run/picture/bin/pip install -q -r deploy/grafana/requirements.txt; }
+	@$(PYTHON) -m venv .run/picture && .run/picture/bin/pip install -q -r deploy/grafana/requirements.txt
 	@PYTHONPATH=deploy/setup exec $(BIN)/python -m tests.picture deploy/grafana/dashboard.png --python .run/picture/bin/python
 
 fuzz: setup ## Mutated samples through everything that reads strangers' bytes (SECONDS=600)

@@ -109,9 +109,8 @@ def draw(prometheus: Prometheus, file: Path, scale: float) -> None:
             drawing.DRAW[panel["type"]](place, panel, series)
     figure.savefig(file)
     with Image.open(file) as image:
-        image.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-            file, optimize=True
-        )
+        few = image.convert("RGB").quantize(COLOURS, kmeans=3, dither=Image.Dither.NONE)
+    few.save(file, optimize=True)
 
 
 def _header(figure: Figure, prometheus: Prometheus) -> None:

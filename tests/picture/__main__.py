@@ -1,6 +1,6 @@
 """Five minutes of load and of what goes wrong, and a picture of what Prometheus saw of it.
 
-    python -m tests.picture deploy/grafana/dashboard.png --python …/python   # one that has matplotlib
+    python -m tests.picture deploy/grafana/dashboard.png --python .run/picture/bin/python   # `make picture`
 
 Strategy: each fault of PLOT shows in panels of its own. The picture is drawn while Prometheus still runs.
 """
@@ -11,7 +11,7 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from rundir import RUN_DIR
@@ -99,9 +99,9 @@ async def play(folder: Path, draw: Callable[[str, float, float], list[str]], kee
         return code
 
 
-async def _later(made: Stage, seconds: float, act: Callable[[Stage], object]) -> None:
+async def _later(made: Stage, seconds: float, act: Callable[[Stage], Awaitable[None]]) -> None:
     await asyncio.sleep(seconds)
-    await act(made)  # type: ignore[misc]  # a coroutine function, be it a lambda
+    await act(made)
 
 
 def main() -> int:
