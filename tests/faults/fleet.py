@@ -93,9 +93,9 @@ class Fleet:
         return ACCEPT
 
     def _callback(self) -> Outbound:
-        """A report on what was sent, if there is one that has none yet; else a message."""
+        """A report on what was sent about a second ago, if there is one that has none yet; else a message."""
         at, identity = datetime.now(UTC), secrets.token_hex(8)
-        if self._to_report:
+        if len(self._to_report) > COMMANDS_PER_SECOND:
             return Report(transaction_id=identity, message_id=f"m-{self._to_report.popleft()}", at=at)
         return Mo(transaction_id=identity, linked_id=identity, at=at, text=f"callback {identity}")
 
@@ -179,7 +179,7 @@ class Fleet:
         per_second = CALLBACKS_PER_SECOND / len(self._callers)
         async with contextlib.AsyncExitStack() as stack:
             for caller in self._callers:
-                await stack.enter_async_context(caller.load(at_once=10, per_second=per_second, make=self._callback))
+                await stack.enter_async_context(caller.load(at_once=12, per_second=per_second, make=self._callback))
             await stack.enter_async_context(self.stage.orderer.load(per_second=COMMANDS_PER_SECOND))
             yield
 
