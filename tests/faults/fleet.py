@@ -71,8 +71,7 @@ class Fleet:
             start, folder, brokers=[node.port for node in cluster.nodes], redis=redis.port, accounts=2, rate=RATE
         )
         self.wide, self.narrow = self.stage.accounts
-        self.receivers: dict[int, Program] = {}
-        self.workers: dict[int, Program] = {}
+        self.receivers, self.workers = dict[int, Program](), dict[int, Program]()
         self.of_few_accounts: list[Program] = []  # the workers of `wide` alone, those that have ended too
         self.figures: list[Row] = []
         self.sent_at: dict[str, list[float]] = defaultdict(list)  # by account
