@@ -20,6 +20,7 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,7 +28,7 @@ from fronts import HAProxy
 from rundir import free_ports
 
 from gateway.tools.simulator import Mo, Outbound, Report
-from tests.conftest import Program, config
+from tests.conftest import Program, _eventually, config
 from tests.deploy.fronting import started
 from tests.faults.load import Caller
 from tests.faults.provider import ACCEPT, Say
@@ -70,12 +71,12 @@ class Fleet:
             start, folder, brokers=[node.port for node in cluster.nodes], redis=redis.port, accounts=2, rate=RATE
         )
         self.wide, self.narrow = self.stage.accounts
-        self.receivers: dict[int, Program] = {}
-        self.workers: dict[int, Program] = {}
+        self.receivers, self.workers = dict[int, Program](), dict[int, Program]()
         self.of_few_accounts: list[Program] = []  # the workers of `wide` alone, those that have ended too
         self.figures: list[Row] = []
         self.sent_at: dict[str, list[float]] = defaultdict(list)  # by account
-        self._to_report: deque[str] = deque()
+        self._to_report: dict[str, deque[str]] = defaultdict(deque)  # by account
+        self._callers: list[tuple[str, Caller]] = []
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -88,15 +89,16 @@ class Fleet:
         await self._stack.aclose()
 
     def _take(self, identity: str) -> Say:
-        self.sent_at[identity.rpartition("-")[0]].append(time.monotonic())
-        self._to_report.append(identity)
+        account = identity.rpartition("-")[0]
+        self.sent_at[account].append(time.monotonic())
+        self._to_report[account].append(identity)
         return ACCEPT
 
-    def _callback(self) -> Outbound:
-        """A report on what was sent, if there is one that has none yet; else a message."""
-        at, identity = datetime.now(UTC), secrets.token_hex(8)
-        if self._to_report:
-            return Report(transaction_id=identity, message_id=f"m-{self._to_report.popleft()}", at=at)
+    def _callback(self, account: str) -> Outbound:
+        """A report on what was sent about a second ago, if there is one that has none yet; else a message."""
+        at, identity, to_report = datetime.now(UTC), secrets.token_hex(8), self._to_report[account]
+        if len(to_report) > COMMANDS_PER_SECOND / 2:
+            return Report(transaction_id=identity, message_id=f"m-{to_report.popleft()}", at=at)
         return Mo(transaction_id=identity, linked_id=identity, at=at, text=f"callback {identity}")
 
     async def begin(self, *, receivers: int, workers: int) -> None:
@@ -106,11 +108,10 @@ class Fleet:
         self.balancer = self._stack.enter_context(started(lambda: HAProxy(self._places, self.stage.brokers)))
         self._amqp_url = f"amqp://guest:guest@127.0.0.1:{self.balancer.amqp_port}/"
         self.stage.port = self.balancer.port
-        urls = [self.stage.callback_url(name) for name in self.stage.accounts]
-        self._callers = [
-            await self._stack.enter_async_context(Caller(self.stage.callbacks, *urls, kept=kept))
-            for kept in (True, False)
-        ]
+        for account in self.stage.accounts:
+            for kept in (True, False):
+                caller = Caller(self.stage.callbacks, self.stage.callback_url(account), kept=kept)
+                self._callers.append((account, await self._stack.enter_async_context(caller)))
         for number in range(receivers):
             self._start_receiver(number)
         for number in range(workers):
@@ -143,9 +144,7 @@ class Fleet:
     async def add_receiver(self, number: int) -> None:
         """Return when the balancer sends callbacks to it."""
         receiver = await self._start_receiver(number).ready()
-        async with asyncio.timeout(AT_WORK_WITHIN):
-            while not receiver.logged("callback.accepted"):
-                await asyncio.sleep(0.1)
+        await _eventually(lambda: receiver.logged("callback.accepted"), AT_WORK_WITHIN)
 
     async def add_worker(self, number: int) -> None:
         """Return when it consumes."""
@@ -178,8 +177,9 @@ class Fleet:
         """Callbacks over kept and over new connections, and commands for both accounts."""
         per_second = CALLBACKS_PER_SECOND / len(self._callers)
         async with contextlib.AsyncExitStack() as stack:
-            for caller in self._callers:
-                await stack.enter_async_context(caller.load(at_once=10, per_second=per_second, make=self._callback))
+            for account, caller in self._callers:
+                make = partial(self._callback, account)
+                await stack.enter_async_context(caller.load(per_second=per_second, make=make))
             await stack.enter_async_context(self.stage.orderer.load(per_second=COMMANDS_PER_SECOND))
             yield
 
