@@ -28,10 +28,7 @@ from tests import published
 ROOT = Path(__file__).parent
 # These may share the machine with others; what is timed, or starts servers, may not.
 COMPUTING = (
-    "deploy/test_docker_compose.py",
-    "deploy/test_docker_image.py",
-    "deploy/test_examples.py",
-    "deploy/test_kubernetes.py",
+    "deploy",
     "gateway",
     "media",
     "properties",

@@ -170,6 +170,9 @@ class Orderer:
         if connection is not None:
             with contextlib.suppress(Exception):  # whatever it is, a new one is opened
                 await asyncio.wait_for(connection.close(), 1)
+            # What did not close in time has let go of its socket by now, and would try again when it is forgotten,
+            # outside of any loop.
+            await connection.close()
 
     @contextlib.asynccontextmanager
     async def load(self, *, per_second: float = 20.0) -> AsyncIterator[None]:
