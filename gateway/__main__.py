@@ -14,7 +14,11 @@ from gateway.telemetry import logs, tracing
 
 
 def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any, None]], name: str) -> int:
-    """Settings → logs → traces → run; the exit code. 2 for settings that cannot be used, 130 for a second Ctrl-C."""
+    """Settings → logs → traces → run; the exit code.
+
+    2 for settings that cannot be used, where another start would not help; 1 for what may pass: a port that is taken,
+    an address or a name that is not there yet; 130 for a second Ctrl-C.
+    """
     signals.ignore_log_level()  # until it has a meaning
     try:
         settings = kind.load()
@@ -30,9 +34,13 @@ def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any
             gc.collect()
             gc.freeze()  # what is there by now stays: going through it for garbage would hold the loop up for 25 ms
             asyncio.run(program(settings))
-    except (OSError, ValueError) as error:  # a port that is taken, an address that is none, traces without the extra
+            signals.ignore_the_rest()
+    except ValueError as error:  # a store that cannot be, traces without the extra
         sys.stderr.write(f"cannot start: {error}\n")
         return 2
+    except OSError as error:
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 1
     except KeyboardInterrupt:
         return 130
     finally:

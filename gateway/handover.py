@@ -12,6 +12,7 @@ import socket
 import struct
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 HANDSHAKE_SECONDS = 0.5  # more than a handshake's way there and back
@@ -26,7 +27,8 @@ async def leave(listeners: Iterable[socket.socket], *, migrates: Path = MIGRATES
     if sys.platform != "linux" or _is_on(migrates):
         return
     for each in listeners:
-        _attach(each)
+        with suppress(OSError):  # a system that has no such filters: then as it is without
+            _attach(each)
     await asyncio.sleep(HANDSHAKE_SECONDS)
 
 

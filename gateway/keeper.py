@@ -15,7 +15,7 @@ from gateway.broker import Outgoing, PublishFailed
 from gateway.entries import Entry
 from gateway.intake import Callback
 from gateway.stores.drain import Publish
-from gateway.stores.spool import Spool, SpoolUnavailable
+from gateway.stores.spool import Spool, SpoolFull, SpoolUnavailable
 from gateway.stores.trouble import Trouble
 from gateway.telemetry import logs
 
@@ -52,8 +52,8 @@ class Keeper:
         """Why nothing can be kept while the broker is away; empty if the spool would, or may by now."""
         if self._spool is None:
             return "no spool (MM7_SPOOL_DIR is empty)"
-        if self._spool.bytes >= self._spool.max_bytes:
-            return f"spool: full, with {self._spool.bytes} bytes"
+        if self._spool.full:
+            return f"spool: full, with {self._spool.bytes} bytes of {self._spool.max_bytes}"
         return self._refused.reason
 
     @property
@@ -94,7 +94,8 @@ class Keeper:
         try:
             await spool.append(account, entry, within=_left(until))
         except SpoolUnavailable as error:
-            self._refused.note(f"spool: {error}")
+            if not isinstance(error, SpoolFull):  # which is this entry's, or this account's: others may be taken
+                self._refused.note(f"spool: {error}")
             raise NotKept(f"spool: {error}") from error
         self._refused.clear()
 

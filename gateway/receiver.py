@@ -7,6 +7,7 @@ the spool; whatever is not is answered 503, so that the provider keeps it and co
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 
 import structlog
 from aiohttp import web
@@ -67,7 +68,7 @@ class Receiver:
                 structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)),
                 tracing.receiving(request.method, route, request.headers),
             ):
-                answer = await self._answer(request, account)
+                answer = await self._answer_safely(request, account)
                 tracing.answered(answer.http_status)
         finally:
             self.in_flight -= 1
@@ -76,6 +77,18 @@ class Receiver:
         if self.draining or answer.outcome.startswith("http_"):
             response.force_close()  # what is left of an unread body must not be taken for the next request
         return response
+
+    async def _answer_safely(self, request: web.Request, account: Account | None) -> Answer:
+        """Whatever is wrong with us: what is not answered with 200 the provider keeps."""
+        try:
+            return await self._answer(request, account)
+        except Exception as error:
+            name = account.name if account else ""
+            log.exception("callback.crashed", account=name)
+            self._metrics.callbacks.labels(name, "", "unavailable").inc()
+            if account is None:
+                return answers.plain(HTTPStatus.SERVICE_UNAVAILABLE, "internal error")
+            return answers.unavailable(account, None, f"internal error: {type(error).__name__}")
 
     async def _answer(self, request: web.Request, account: Account | None) -> Answer:
         refusal = door.refuse(request, account, self._settings)

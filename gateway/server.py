@@ -19,7 +19,7 @@ BACKLOG = 128  # connections that wait while the event loop is busy
 async def serving(receiver: Receiver, settings: Settings) -> AsyncIterator[int]:
     """Listen for callbacks; gives the port. On the way out: no new ones, those under way are answered."""
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", receiver.receive)
+    app.router.add_route("*", "/{path:(?s:.*)}", receiver.receive)  # a line break in it too
     # 75 s: longer than the proxies before us keep a connection (60), so it is never we who close it first.
     runner = web.AppRunner(
         app, access_log=None, logger=logs.of_http(), auto_decompress=False, lingering_time=1, keepalive_timeout=75

@@ -115,6 +115,13 @@ class Settings(BaseSettings):
         {}, description="The connections to providers, by name.", validate_default=True
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _not_everybody(cls, value: list[Network]) -> list[Network]:
+        if any(each.prefixlen == 0 for each in value):
+            raise ValueError("everybody could say who he is: name the proxies' own networks")
+        return value
+
     @field_validator("amqp_url")
     @classmethod
     def _amqp(cls, value: SecretStr) -> SecretStr:

@@ -47,6 +47,11 @@ def switching_log_level(configured: str) -> Iterator[None]:
         ignore_log_level()
 
 
+def ignore_the_rest() -> None:
+    """Let a further SIGTERM pass by: the program has ended in order, and is telling the last of its traces."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 def ignore_log_level() -> None:
     """Let SIGUSR1 pass by, which by itself ends a process."""
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)

@@ -20,7 +20,7 @@ class Systemd:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "").replace("@", "\0", 1)  # an abstract one begins with a zero
         ours = environ.get("WATCHDOG_PID") in (None, str(os.getpid()))
-        watchdog = int(environ.get("WATCHDOG_USEC", "0")) / _MICROSECONDS if ours else 0.0
+        watchdog = int(environ.get("WATCHDOG_USEC") or 0) / _MICROSECONDS if ours else 0.0
         self._alive = ["WATCHDOG=1"] if watchdog else []
         self._every = min(EVERY_SECONDS, watchdog / 3 or EVERY_SECONDS)
         self._status: Callable[[], str] = str
@@ -34,16 +34,22 @@ class Systemd:
 
     def stopping(self, within: float) -> None:
         """It is to end, and will have `within` so many seconds, whatever the unit's TimeoutStopSec."""
-        self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(within * _MICROSECONDS)}", f"STATUS={self._status()}")
+        self._tell("STOPPING=1", f"EXTEND_TIMEOUT_USEC={int(within * _MICROSECONDS)}")
+        self._tell_status()
 
     def _beat(self) -> None:
-        self._tell(*self._alive, f"STATUS={self._status()}")
+        # Each by itself: whatever becomes of the status, the watchdog is fed, now and the next time.
         self._timer = asyncio.get_running_loop().call_later(self._every, self._beat)
+        self._tell(*self._alive)
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        self._tell(f"STATUS={' '.join(self._status().split())}")  # a line: more would be told as something else
 
     def _tell(self, *lines: str) -> None:
-        if self._address:
+        if self._address and lines:
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-                sender.sendto("\n".join(lines).encode(), self._address)
+                sender.sendto("\n".join(lines).encode(errors="replace"), self._address)
 
     def end(self) -> None:
         """Nothing is told any more."""

@@ -12,6 +12,8 @@ from gateway.contract import headers as own
 from gateway.contract import times
 from gateway.contract.commands import EVENT_PREFIXES
 from gateway.contract.events import Event
+from gateway.telemetry import tracing
+from gateway.telemetry.tracing import Trace
 
 from .outcome import Kind
 from .retry import Again, Attempt
@@ -20,7 +22,6 @@ _HEADER_LENGTH = 500
 _HISTORY_LENGTH, _HISTORY_REASON_LENGTH = 20, 100
 _CARRIED_BYTES = 64 * 1024  # all headers have to fit into one AMQP frame, of 128 KiB at most
 _SHORT_BYTES = 255  # of a queue's name
-_TRACE_LENGTHS = {"traceparent": 255, "tracestate": 512}  # that of W3C has 55 characters; more need not be handed on
 _LAST_ATTEMPT: Mapping[str, Kind] = {"provider_refused": "refused", "attempts_exhausted": "later"}
 _KEPT = (own.REPLAY, own.REPLAY_OF, own.REPLAYS, own.COMMAND_ID, own.REPLY_TO)  # whatever else there is no room for
 _WRITTEN_ANEW = (own.HISTORY, own.NOT_BEFORE, *own.OF_DEATH)
@@ -56,13 +57,13 @@ def not_before(delivery: Delivery) -> datetime | None:
     return times.parse(found)[0] if isinstance(found, str) else None
 
 
-def trace(delivery: Delivery) -> dict[str, str]:
+def trace(delivery: Delivery) -> Trace:
     """The trace that the command belongs to, as headers: of the message itself, else of the CloudEvent that it is.
 
     CloudEvents' extension "distributed tracing": in AMQP headers with its prefix, or an attribute of the event.
     """
     for prefix in ("", *EVENT_PREFIXES):
-        if found := _trace({name: delivery.headers.get(f"{prefix}{name}") for name in _TRACE_LENGTHS}):
+        if found := tracing.given({name: delivery.headers.get(f"{prefix}{name}") for name in tracing.NAMES}):
             return found
     if "cloudevents" not in (delivery.content_type or "") or len(delivery.body) > MAX_BODY_BYTES:
         return {}
@@ -70,14 +71,7 @@ def trace(delivery: Delivery) -> dict[str, str]:
         event = orjson.loads(delivery.body)
     except orjson.JSONDecodeError:
         return {}
-    return _trace(event) if isinstance(event, dict) else {}
-
-
-def _trace(given: Mapping[str, object]) -> dict[str, str]:
-    """What is short enough to be handed on; nothing without a traceparent."""
-    found = {name: given.get(name) for name in _TRACE_LENGTHS}
-    headers = {n: text for n, text in found.items() if isinstance(text, str) and 0 < len(text) <= _TRACE_LENGTHS[n]}
-    return headers if "traceparent" in headers else {}
+    return tracing.given(event) if isinstance(event, dict) else {}
 
 
 def again(delivery: Delivery, account: str, identity: str, decided: Again, *, share: float = 1.0) -> Outgoing:

@@ -98,7 +98,13 @@ class Outbox:
             try:
                 await self._publisher.publish(message, within=PUBLISH_WITHIN)
             except PublishFailed as error:
-                log.warning("publish.failed", reason=error.reason, routing_key=message.routing_key)
+                log.warning(
+                    "publish.failed",
+                    account=self._account,
+                    reason=error.reason,
+                    exchange=message.exchange,
+                    type=message.type,
+                )
                 await asyncio.sleep(PAUSE_SECONDS)
             else:
                 return

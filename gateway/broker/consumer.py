@@ -203,6 +203,7 @@ class Consumer:
             await asyncio.wait(earlier)
 
     def _crashed(self, subscription: Subscription, delivery: Delivery, error: BaseException | None) -> None:
+        asyncio.get_running_loop().call_later(self._crash_pause, subscription.end, "")
         log.error(
             "handler.crashed",
             queue=subscription.queue,
@@ -210,7 +211,6 @@ class Consumer:
             reason="" if error else "returned without acknowledging",
             exc_info=error,
         )
-        asyncio.get_running_loop().call_later(self._crash_pause, subscription.end, "")
 
 
 def _named(queue: str) -> Prepare:

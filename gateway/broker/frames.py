@@ -33,7 +33,9 @@ def unseal(kind: bytes, frame: bytes) -> tuple[dict[str, Any], bytes]:
         raise ValueError("the frame is too short")
     magic, crc, length = _PREFIX.unpack_from(frame)
     rest = memoryview(frame)[_PREFIX.size :]
-    if magic != kind or zlib.crc32(rest) != crc or length > len(rest):
+    if magic != kind:
+        raise ValueError("the frame is of another kind, or of another version")
+    if zlib.crc32(rest) != crc or length > len(rest):
         raise ValueError("the frame is damaged")
     return json.loads(bytes(rest[:length])), bytes(rest[length:])
 

@@ -43,7 +43,7 @@ class BadCommand(Exception):
 class CommandPart(BaseModel):
     """One attachment: its content is exactly one of `text`, `data` (base64) and `url`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(hide_input_in_errors=True, extra="forbid", frozen=True)
 
     content_type: ContentType = Field(description="As in `image/jpeg`, without parameters.")
     text: str | None = Field(None, description="The content of a text, sent in UTF-8.")
@@ -63,7 +63,7 @@ class CommandPart(BaseModel):
 class Command(BaseModel):
     """Send, cancel or replace one message."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(hide_input_in_errors=True, extra="forbid", frozen=True, populate_by_name=True)
 
     id: Word = Field(
         description="Idempotency key, up to 255 bytes: a second command with the same id is not sent again. Without "

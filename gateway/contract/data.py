@@ -35,7 +35,7 @@ ReadStatus = Literal["read", "deleted", "indeterminate", "unknown"]
 class Data(BaseModel):
     """What every event's data begins with."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(hide_input_in_errors=True, extra="forbid")
 
     account: str = Field(description="The account of the settings that it came in or was to go out by.")
     profile: str = Field(description="The account's profile: what is known of its provider.")

@@ -36,7 +36,7 @@ def schema_id(name: str) -> str:
 class Event(BaseModel):
     """A CloudEvent 1.0 in structured JSON."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(hide_input_in_errors=True, frozen=True)
 
     specversion: Literal["1.0"] = Field("1.0", description="Of CloudEvents.")
     id: str = Field(description="The same for every delivery of one happening: subscribers drop what they have seen.")

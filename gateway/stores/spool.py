@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 MAX_BYTES = 1024**3
 MAX_AGE_SECONDS = 3 * 24 * 3600.0
+SMALL_BYTES = 64 * 1024  # that a larger entry does not fit says nothing of reports
 _START_WITHIN = 3.0
 
 
@@ -57,6 +58,7 @@ class Spool(Generic[T]):
         self._journals = Journals(folder)
         self._starting: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._too_many = 0  # bytes
 
     async def __aenter__(self) -> Self:
         """Take over what others have left behind. Starts whatever state the disk is in, within a few seconds."""
@@ -91,6 +93,11 @@ class Spool(Generic[T]):
         return sum(held.bytes + held.pending for journal in self._journals for held in journal.held.values())
 
     @property
+    def full(self) -> bool:
+        """Whether not even a small entry fits: none that is as large as the smallest that was refused."""
+        return bool(self._too_many) and self.bytes + self._too_many > self.max_bytes
+
+    @property
     def set_apart(self) -> int:
         """What a person has to look at: files of the folder that were put aside, entries that cannot be published."""
         return self._journals.set_apart
@@ -108,6 +115,8 @@ class Spool(Generic[T]):
         """Return when the entry is synced to the disk. SpoolUnavailable, or SpoolFull, within `within` seconds."""
         frame = self._dump(entry)
         if (size := self.bytes + len(frame)) > self.max_bytes:
+            if len(frame) <= SMALL_BYTES:
+                self._too_many = min(self._too_many or SMALL_BYTES, len(frame))
             raise SpoolFull(f"the spool would hold {size} bytes: it may hold {self.max_bytes}")
         if (age := self._age(account)) > self.max_age_seconds:
             raise SpoolFull(

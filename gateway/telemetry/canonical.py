@@ -3,6 +3,7 @@
 What such a line says of ids and outcomes, its span says too (`mm7.…`); never a reason, which may hold what was sent.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -52,6 +53,8 @@ ATTEMPT: Final[Mapping[str, str]] = {
     "delay": "how long it waits, of one that is put off",
     "ms": "from its delivery to this line, waiting for its turn included",
 }
+_NUMBER = re.compile(r"\+?\d{9,}")  # providers write phones' numbers into their words
+MOST_SHOWN: Final = 300  # characters of a reason
 _NOT_IN_SPANS = {"status", "reason", "raw", "quirks", "bytes", "ms", "peer", "path"}
 
 
@@ -71,4 +74,7 @@ def _tell(log: FilteringBoundLogger, event: str, keys: Mapping[str, str], facts:
     tracing.note({f"mm7.{name}": value if isinstance(value, int) else str(value) for name, value in said.items()})
     level = log.info if LEVELS[event] == "info" else log.warning
     bound = get_contextvars()  # for all lines of this callback: its peer
-    level(event, **{name: facts.get(name, bound.get(name)) for name in keys})
+    line = {name: facts.get(name, bound.get(name)) for name in keys}
+    if line.get("reason"):
+        line["reason"] = _NUMBER.sub("…", str(line["reason"])[:MOST_SHOWN])
+    level(event, **line)

@@ -5,7 +5,9 @@ and the same last steps, so that all lines have the same keys: `event`, `level`,
 itself is sampled in both; the canonical lines are not, save for callers at the door: anybody can cause those.
 """
 
+import contextlib
 import contextvars
+import io
 import json
 import logging
 import sys
@@ -23,6 +25,7 @@ Format = Literal["json", "console"]
 
 _SAMPLED_LEVELS = ("warning", "error", "exception", "critical")
 _NEVER_SAMPLED = {*canonical.LEVELS, "log.left_out"} - {"callback.turned_away"}
+_ABOUT = ("account", "queue", "connection", "name")  # of whom a line speaks: each is sampled by himself
 _EXPORTERS = ("opentelemetry.exporter.", "opentelemetry.sdk._shared_internal")
 
 
@@ -31,6 +34,8 @@ def configure(level: str, style: Format | None) -> Callable[[], None]:
 
     Gives what is to be called at the end: it tells how many lines were left out and not told of yet.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what its encoding lacks is written all the same
     chosen = style or ("console" if sys.stdout.isatty() else "json")
     sampling = Sampling()
     shared: list[Any] = [
@@ -67,11 +72,22 @@ def configure(level: str, style: Format | None) -> Callable[[], None]:
 
 
 class _Logger(structlog.PrintLogger):
-    """Writes lines; `name` is the module's."""
+    """Writes lines; `name` is the module's.
+
+    One that cannot be written is left out: its reader is gone, its disk is full. No answer, no message and no
+    connection may depend on a line.
+    """
 
     def __init__(self, name: str = "gateway") -> None:
         super().__init__(sys.stdout)
         self.name = name
+
+    def msg(self, message: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
 
 
 def set_level(level: str) -> None:
@@ -101,7 +117,8 @@ def _sampled(sampling: Sampling) -> Any:
         event = str(line["event"])
         _tell_left_out(sampling)
         sampled_too = method in _SAMPLED_LEVELS and event not in _NEVER_SAMPLED
-        if sampled_too and not sampling.passes(Kind(event, line.get("account"))):
+        about = next(filter(None, map(line.get, _ABOUT)), None)
+        if sampled_too and not sampling.passes(Kind(event, about)):
             raise structlog.DropEvent
         return line
 
@@ -110,7 +127,7 @@ def _sampled(sampling: Sampling) -> Any:
 
 def _tell_left_out(sampling: Sampling, *, all_of_them: bool = False) -> None:
     for kind, lines in sampling.left_out(all_of_them=all_of_them):
-        facts = {"of": kind.event, "account": kind.account, "lines": lines, "within_seconds": WINDOW_SECONDS}
+        facts = {"of": kind.event, "about": kind.about, "lines": lines, "within_seconds": WINDOW_SECONDS}
         _warn("log.left_out", **facts)
 
 

@@ -12,7 +12,8 @@ from itertools import product
 from typing import Any, Final, Literal, get_type_hints
 
 import prometheus_client
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Metric, ProcessCollector
+from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.contract.commands import OPERATIONS
@@ -143,7 +144,22 @@ class Metrics:
 
     def text(self) -> bytes:
         """All of them in Prometheus' text format."""
-        return prometheus_client.generate_latest(self.registry)
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """The same one by one: with hundreds of accounts all of them take longer than a callback may wait."""
+        for family in self.registry.collect():
+            yield prometheus_client.generate_latest(_Family(family))
+
+
+@dataclass(frozen=True, slots=True)
+class _Family(Collector):
+    """One of them, to be written by itself."""
+
+    family: Metric
+
+    def collect(self) -> Iterable[Metric]:
+        return [self.family]
 
 
 def rows() -> Iterator[tuple[str, type[Any], Row]]:

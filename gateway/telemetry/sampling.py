@@ -1,7 +1,7 @@
 """Warnings that repeat themselves: the first of a kind are shown, then their number.
 
-Strategy: a window of time for each kind, opened by its first line. What was left out is told with the next line, of
-whatever kind, that comes after the window's end: no timer, no thread.
+Strategy: a window of time for each kind, opened by its first line. What was left out is told with the next line of
+ours, of whatever kind, that comes after the window's end: no timer, no thread.
 """
 
 import threading
@@ -18,7 +18,7 @@ class Kind(NamedTuple):
     """What counts as the same line."""
 
     event: str
-    account: str | None = None
+    about: str | None = None
 
 
 OTHERS = Kind("(others)")
@@ -36,6 +36,7 @@ class Sampling:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._windows: dict[Kind, _Window] = {}
+        self._untold: list[tuple[Kind, int]] = []
         self._lock = threading.Lock()
         self._next_end = float("inf")
 
@@ -46,7 +47,8 @@ class Sampling:
             if kind not in self._windows and len(self._windows) >= MOST_KINDS:
                 kind = OTHERS
             window = self._windows.get(kind)
-            if window is None:
+            if window is None or window.until <= now:
+                self._end(kind)
                 window = self._windows[kind] = _Window(now + WINDOW_SECONDS)
                 self._next_end = min(self._next_end, window.until)
             window.lines += 1
@@ -58,8 +60,14 @@ class Sampling:
         if now < self._next_end:
             return []
         with self._lock:
-            over = {kind: window for kind, window in self._windows.items() if window.until <= now}
-            for kind in over:
-                del self._windows[kind]
+            for kind in [kind for kind, window in self._windows.items() if window.until <= now]:
+                self._end(kind)
             self._next_end = min((window.until for window in self._windows.values()), default=float("inf"))
-        return [(kind, window.lines - FIRST) for kind, window in over.items() if window.lines > FIRST]
+            told, self._untold = self._untold, []
+        return told
+
+    def _end(self, kind: Kind) -> None:
+        window = self._windows.pop(kind, None)
+        if window is not None and window.lines > FIRST:
+            self._untold.append((kind, window.lines - FIRST))
+            self._next_end = 0.0  # there is something to tell

@@ -33,9 +33,10 @@ _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_E
 _PROTOCOLS: Final = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH")
 _WELL_FORMED: Final = {
-    "traceparent": re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}"),  # W3C Trace Context §3.2
+    "traceparent": re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"),  # W3C §3.2
     "tracestate": re.compile(r"[\x20-\x7e]{1,512}"),  # §3.3; more need not be handed on
 }
+NAMES: Final = tuple(_WELL_FORMED)
 
 # In the context and not in the module: every task has it from the program that started it, and no other test has.
 _tracer: ContextVar[trace.Tracer | None] = ContextVar("tracer", default=None)

@@ -33,7 +33,8 @@ app = typer.Typer(no_args_is_help=True, help="What is acknowledged and waits on 
 @app.command("list")
 def list_(as_json: JsonOption = False) -> None:  # an option
     """List what waits, of receivers that run and of those that have ended."""
-    rows = _rows(_folder(console.settings()))
+    folder = _folder(console.settings()).absolute()
+    rows = _rows(folder)
     if as_json:
         for row in rows:
             console.say(orjson.dumps(row, option=orjson.OPT_UTC_Z).decode())
@@ -41,7 +42,10 @@ def list_(as_json: JsonOption = False) -> None:  # an option
     if rows:
         now = datetime.now(UTC)
         console.table(TITLES, [_cells(row, now) for row in rows])
-    console.say(total(rows))
+    if folder.is_dir():
+        console.say(f"{folder}: {total(rows)}")
+    else:  # who looks here before he throws a host away must know where he has looked
+        console.say(f"{folder}: there is no such folder. Is it the receiver's (MM7_SPOOL_DIR, MM7_CONFIG)?")
 
 
 def total(rows: Sequence[Row]) -> str:

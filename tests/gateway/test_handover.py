@@ -41,3 +41,14 @@ async def test_where_the_kernel_hands_over_by_itself_nobody_has_to_wait(tmp_path
         await handover.leave([leaving], migrates=switch)
         with socket.create_connection(leaving.getsockname(), timeout=0.2):
             leaving.accept()[0].close()
+
+
+async def test_a_system_that_has_no_such_filters_holds_up_no_end(tmp_path, monkeypatch):
+    def refuse(_: socket.socket) -> None:
+        raise OSError(92, "Protocol not available")
+
+    monkeypatch.setattr(handover, "_attach", refuse)
+    with listening() as leaving:
+        await handover.leave([leaving], migrates=tmp_path / "none")
+        with contextlib.closing(socket.create_connection(leaving.getsockname(), 1)):
+            leaving.accept()[0].close()

@@ -11,7 +11,7 @@ from gateway import entries, keeper, mm7
 from gateway.broker import Progress, PublishFailed
 from gateway.keeper import Keeper
 from gateway.stores.correlation import Correlation, Origin
-from gateway.stores.spool import Spool
+from gateway.stores.spool import Spool, SpoolUnavailable
 from gateway.stores.state import StateUnavailable
 from gateway.stores.state_memory import MemoryState
 
@@ -119,7 +119,7 @@ async def test_a_full_spool_and_no_broker_is_503_and_ready_says_why(receiving, t
         statuses = [(await started.post(deliver(f"t-{n}"))).status for n in range(5)]
         assert statuses[0] == 200
         assert statuses[-1] == 503
-        assert "may hold 3000" in started.keeper.reason
+        assert started.keeper.reason == f"spool: full, with {small.bytes} bytes of 3000"
         down.away = False
         async with started.draining():
             async with asyncio.timeout(5):
@@ -131,8 +131,13 @@ async def test_a_full_spool_and_no_broker_is_503_and_ready_says_why(receiving, t
 
 async def test_a_spool_that_has_refused_is_asked_again_after_a_while(receiving, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(keeper, "REFUSED_SECONDS", 0.3)
-    async with Spool(tmp_path / "spool", entries.dump, entries.load, max_bytes=10) as small:
-        started = await receiving(spool=small)
+    async with Spool(tmp_path / "spool", entries.dump, entries.load) as broken:
+
+        async def refuse(*_: object, **__: object) -> None:
+            raise SpoolUnavailable("the disk does not answer")
+
+        monkeypatch.setattr(broken, "append", refuse)
+        started = await receiving(spool=broken)
         started.publisher.hold = Down()
         assert (await started.post(deliver("t-1"))).status == 503
         assert started.keeper.reason
@@ -158,7 +163,20 @@ async def test_a_spool_that_fills_is_a_trouble_before_it_refuses_and_full_is_a_r
         assert started.keeper.troubles == [f"spool: {small.bytes} bytes of 8000"]
         assert started.keeper.reason == ""
         small.max_bytes = small.bytes
-        assert started.keeper.reason == f"spool: full, with {small.bytes} bytes"
+        assert (await started.post(deliver("too many"))).status == 503
+        assert started.keeper.reason == f"spool: full, with {small.bytes} bytes of {small.max_bytes}"
+
+
+async def test_what_one_account_has_waited_for_too_long_leaves_the_others_ready(receiving, tmp_path) -> None:
+    now = [1_000_000.0]
+    async with Spool(tmp_path, entries.dump, entries.load, max_age_seconds=10.0, clock=lambda: now[0]) as spool:
+        started = await receiving(spool=spool)
+        started.publisher.hold = Down()
+        assert (await started.post(deliver("t-0"))).status == 200
+        now[0] += 11
+        assert (await started.post(deliver("t-1"))).status == 503
+        assert started.keeper.reason == ""
+        assert started.keeper.troubles == ["spool: an event has waited 11 s of 10"]
 
 
 async def test_a_broker_that_hangs_leaves_the_spool_time_to_answer(receiving, spool) -> None:

@@ -55,6 +55,33 @@ def test_the_first_of_a_kind_are_shown_and_then_their_number(clock) -> None:
     assert kinds.passes(Kind("a", "one"))
 
 
+def test_a_kind_that_goes_on_is_shown_again_after_its_window_whoever_asks(clock) -> None:
+    kinds = Sampling(clock)
+    for _ in range(FIRST + 7):
+        kinds.passes(Kind("a"))
+    clock.now += WINDOW_SECONDS
+    assert [kinds.passes(Kind("a")) for _ in range(FIRST + 2)] == [True] * FIRST + [False] * 2
+    assert kinds.left_out() == [(Kind("a"), 7)]
+    clock.now += WINDOW_SECONDS
+    assert kinds.left_out() == [(Kind("a"), 2)]
+
+
+def test_what_befalls_one_queue_hides_nothing_of_another(configured, capsys) -> None:
+    configured("info", "json")
+    for _ in range(FIRST + 1):
+        logs.get().error("handler.crashed", queue="a")
+    logs.get().error("handler.crashed", queue="b")
+    assert [line["queue"] for line in lines(capsys)] == ["a"] * FIRST + ["b"]
+
+
+def test_a_reason_that_a_provider_gives_is_short_and_names_no_phone(configured, capsys) -> None:
+    configured("info", "json")
+    canonical.attempt(logs.get(), "put_off", {"reason": f"4006 handset of +15551230001 is busy {'z' * 9999}"})
+    (line,) = lines(capsys)
+    assert line["reason"].startswith("4006 handset of … is busy zzz")
+    assert len(line["reason"]) <= canonical.MOST_SHOWN
+
+
 def test_more_kinds_than_can_be_kept_count_as_one(clock) -> None:
     kinds = Sampling(clock)
     for number in range(MOST_KINDS + FIRST + 3):
@@ -76,8 +103,8 @@ def test_a_warning_is_sampled_by_its_account_and_what_was_left_out_is_told(confi
     assert [line["event"] for line in shown[: FIRST + 1]] == ["spool.publish_failed"] * (FIRST + 1)
     assert (shown[FIRST]["account"], shown[FIRST]["logger"]) == ("b", "some.module")
     told, last = shown[FIRST + 1 :]
-    assert {name: told.get(name) for name in ("event", "of", "account", "lines", "peer")} == {
-        "event": "log.left_out", "of": "spool.publish_failed", "account": "a", "lines": 3, "peer": None,
+    assert {name: told.get(name) for name in ("event", "of", "about", "lines", "peer")} == {
+        "event": "log.left_out", "of": "spool.publish_failed", "about": "a", "lines": 3, "peer": None,
     }  # fmt: skip
     assert last["event"] == "thing.happened"
 

@@ -39,7 +39,6 @@ async def test_every_problem_of_the_settings_is_listed_at_once(run, configure, t
         ({"AMQP_URL": "amqp://host:99999/"}, "broker's URL"),
         ({"MEDIA_URL": "ftp://x"}, "MM7_MEDIA_URL"),
         ({"MEDIA_URL": "az://"}, "cannot start"),
-        ({"ADMIN_HOST": "nowhere.invalid"}, "cannot start"),
     ],
     ids=str,
 )
@@ -74,10 +73,18 @@ async def test_a_port_that_is_taken_is_a_sentence(run, configure, tmp_path, modu
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         program = run(module, CONFIG=path, AMQP_URL=NOWHERE, **{f"{variable}_PORT": port})
-        assert await program.ended() == 2
+        assert await program.ended() == 1  # another start may help
     assert "cannot start" in program.log
     assert str(port) in program.log
     assert "in use" in program.log
+
+
+async def test_a_name_that_is_not_there_yet_is_worth_another_start(run, configure, tmp_path):
+    path = configure(tmp_path / "config.toml", {"one": ACCOUNT})
+    program = run("gateway", CONFIG=path, AMQP_URL=NOWHERE, ADMIN_HOST="nowhere.invalid")
+    assert await program.ended() == 1
+    assert "cannot start" in program.log
+    assert "nowhere.invalid" in program.log
 
 
 async def test_a_worker_whose_accounts_cannot_send_says_so(run, configure, tmp_path):

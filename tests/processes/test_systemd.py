@@ -90,6 +90,22 @@ async def test_a_loop_that_stands_still_feeds_no_watchdog(manager, eventually) -
     assert manager.lines().count("WATCHDOG=1") == seen, "and nothing when it has ended"
 
 
+async def test_a_status_that_cannot_be_told_starves_no_watchdog(manager, eventually, monkeypatch) -> None:
+    statuses = iter([lambda: 1 / 0])
+
+    def status() -> str:
+        return str(next(statuses, lambda: "two\nMAINPID=1 \udc80")())
+
+    crashes: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: crashes.append(context))
+    with told(os.environ) as service:
+        with pytest.raises(ZeroDivisionError):
+            service.ready(status)
+        await eventually(lambda: manager.lines().count("WATCHDOG=1") >= 3)
+    assert "STATUS=two MAINPID=1 ?" in manager.lines()
+    assert "MAINPID=1" not in manager.lines()
+
+
 @pytest.mark.parametrize(
     ("environ", "expected"),
     [

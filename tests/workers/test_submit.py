@@ -14,6 +14,8 @@ from gateway.stores.media import MediaNotFound, MediaUnavailable
 LINES = {"parts": [{"content_type": "text/plain", "text": "hello"}]}
 PHOTO = {"parts": [{"content_type": "image/jpeg", "url": "s3://bucket/photo.jpg"}]}
 
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 
 async def test_an_accepted_command_is_published_then_acknowledged(desk) -> None:
     delivery = await desk.handle({"reference": "r", "metadata": {"a": 1}, "cc": ["4711"]}, correlation_id="c-1")
@@ -248,11 +250,11 @@ async def test_while_the_media_store_is_down_a_command_is_put_off(desk) -> None:
 
 
 async def test_the_outcome_goes_to_reply_to_as_well(desk) -> None:
-    await desk.handle(reply_to="answers", correlation_id="c-1", headers={"traceparent": "00-1-2-01"})
+    await desk.handle(reply_to="answers", correlation_id="c-1", headers={"traceparent": TRACE})
     assert desk.steps == ["POST", "mm7.events", "reply answers", "ack"]
     event, reply = desk.broker.sent
     assert (reply.routing_key, reply.correlation_id, reply.body) == ("answers", "c-1", event.body)
-    assert event.headers["traceparent"] == reply.headers["traceparent"] == "00-1-2-01"
+    assert event.headers["traceparent"] == reply.headers["traceparent"] == TRACE
 
 
 async def test_a_reply_to_a_queue_that_is_gone_is_no_trouble(desk) -> None:

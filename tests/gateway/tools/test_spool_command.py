@@ -46,7 +46,7 @@ async def test_what_waits_is_shown_while_a_receiver_holds_it_and_after(folder, i
         during = await asyncio.to_thread(invoke, "spool", "list")
         rows = [line.split()[1:6] for line in during.stdout.splitlines()[1:-1]]
         assert [(row[:2], row[2], row[3]) for row in rows] == [(["in", "use"], "one", "2"), (["in", "use"], "two", "1")]
-        assert during.stdout.splitlines()[-1].startswith("3 entries wait, 21 kB, the oldest for ")
+        assert during.stdout.splitlines()[-1].startswith(f"{folder}: 3 entries wait, 21 kB, the oldest for ")
     after = [json.loads(line) for line in invoke("spool", "list", "--json").stdout.splitlines()]
     assert [(row["account"], row["entries"], row["in_use"]) for row in after] == [("one", 2, False), ("two", 1, False)]
     assert datetime.fromisoformat(after[0]["oldest"]).tzinfo
@@ -57,7 +57,9 @@ async def test_what_waits_is_shown_while_a_receiver_holds_it_and_after(folder, i
 def test_a_spool_that_holds_nothing_says_so(folder, invoke, made):
     if made:
         folder.mkdir()
-    assert (invoke("spool", "list").stdout, invoke("spool", "list", "--json").stdout) == ("nothing waits\n", "")
+    said = "nothing waits" if made else "there is no such folder"
+    assert invoke("spool", "list").stdout.startswith(f"{folder}: {said}")
+    assert invoke("spool", "list", "--json").stdout == ""
     assert folder.exists() is made
 
 
@@ -76,7 +78,7 @@ async def test_a_file_that_cannot_be_read_is_shown_with_its_reason_and_fails_the
     (folder / "0.spool").write_bytes(b"not a database, not at all" * 100)
     done = await asyncio.to_thread(invoke, "spool", "list")
     assert (done.exit_code, "not a database" in done.stdout) == (0, True)
-    assert done.stdout.endswith("nothing waits; 1 file that a person has to look at\n")
+    assert done.stdout.endswith(f"{folder}: nothing waits; 1 file that a person has to look at\n")
     for _ in range(2):  # put aside by the first, it stays
         assert (await asyncio.to_thread(invoke, "spool", "flush")).exit_code == 1
 
@@ -114,7 +116,7 @@ async def test_flush_without_a_broker_keeps_everything(folder, invoke, monkeypat
         await fill(ended, account, b"a")
     done = await asyncio.to_thread(invoke, "spool", "flush")
     assert (done.exit_code, "no broker" in done.stderr, "s3cret" in done.stderr) == (1, True, False)
-    assert invoke("spool", "list").stdout.splitlines()[-1].startswith("1 entry waits")
+    assert invoke("spool", "list").stdout.splitlines()[-1].startswith(f"{folder}: 1 entry waits")
 
 
 async def test_flush_ends_with_one_where_something_stays(folder, invoke, monkeypatch, amqp_url, account):
