@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway import http_file, mm7
+from gateway import door, http_file, mm7
 from gateway.broker import PublishFailed
 from gateway.contract.parts import Storage
 from gateway.stores.media import MediaUnavailable
@@ -176,6 +176,7 @@ async def test_credentials_are_nowhere_in_what_is_kept(receiving) -> None:
         ("/mm7", {}, 404, None),
         ("/mm7/open/more", {}, 404, None),
         ("/%FF%00", {}, 404, None),
+        ("/mm7/open%0A", {}, 404, None),
         ("/mm7/open", {"Content_Encoding": "gzip"}, 415, None),
         ("/mm7/open", {"Content_Encoding": "br"}, 415, None),
     ],
@@ -194,6 +195,20 @@ async def test_what_may_not_come_in_is_turned_away_at_the_door(receiving, path, 
         )
         == 1
     )
+
+
+async def test_a_bug_at_the_door_is_told_as_unavailable_and_the_provider_comes_again(receiving, monkeypatch) -> None:
+    def explode(*_: object) -> None:
+        raise RuntimeError("a bug of ours")
+
+    started = await receiving()
+    monkeypatch.setattr(door, "refuse", explode)
+    for path, content_type in (("/mm7/open", "text/xml"), ("/nowhere", "text/plain")):
+        answered = await started.post(DELIVER, path=path)
+        assert answered.status == 503
+        assert answered.headers["Content-Type"].startswith(content_type)
+    labels = {"account": "open", "operation": "", "outcome": "unavailable"}
+    assert started.metrics.registry.get_sample_value("mm7_callbacks_total", labels) == 1
 
 
 @pytest.mark.parametrize("path", ["/mm7/open", "/mm7/open/", "/mm7/open?from=1", "/", "/mm7/%6Fpen"])
