@@ -55,7 +55,7 @@ def test_both_programs_load_their_settings_from_their_containers(project, monkey
         (program,) = service["command"]
         assert "./mm7.toml:/etc/mm7/mm7.toml:ro" in service["volumes"]
         found[program] = load(monkeypatch, program, {**accounts, **service["environment"]}, TOML)
-        assert seconds(service["stop_grace_period"]) >= ends_within(program, found[program], service["environment"]), (
+        assert seconds(service["stop_grace_period"]) >= ends_within(program, found[program]), (
             "Docker would kill it before it has ended by itself"
         )
     assert found.keys() == KINDS.keys()

@@ -1,5 +1,6 @@
 """The manifests as Kustomize renders them: valid, one with the code's own limits, and in agreement with each other."""
 
+import json
 import os
 import re
 import shlex
@@ -8,6 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -15,24 +17,41 @@ import yaml
 from kubernetes_validate import utils as schemas
 
 from gateway.settings import Settings
-from tests.deploy.containers import DEPLOY, KINDS, UID, ends_within, image_environment, load, secrets_named
+from tests.deploy.containers import (
+    DEPLOY,
+    KINDS,
+    UID,
+    beyond_timeout,
+    ends_within,
+    image_environment,
+    load,
+    secrets_named,
+)
 
 FOLDER = DEPLOY / "kubernetes"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 # Kinds of operators', which Kubernetes has no schema of: looked at by the tests below, each by hand.
 CUSTOM = {"ScaledObject", "TriggerAuthentication", "ServiceMonitor", "PrometheusRule"}
 UNITS = {"Mi": 2**20, "Gi": 2**30}
+# What is applied by itself.
+APART = ("example-secrets.yaml", "spool-flush.yaml", "prometheusrule.yaml", "rabbitmq-monitor.yaml")
+# The first that knows unhealthyPodEvictionPolicy; nodeTaintsPolicy is a release older.
+OLDEST = "1.27.0"
 Manifest = dict[str, Any]
 
 
 @cache
 def rendered(overlay: str) -> list[Manifest]:
     """What `kubectl apply -k` would apply."""
+    return documents(run_kubectl("kustomize", FOLDER / "overlays" / overlay))
+
+
+def run_kubectl(*arguments: str | Path, given: str = "") -> str:
+    """What kubectl prints; it talks to nobody."""
     kubectl = shutil.which("kubectl")
     if kubectl is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("kubectl is not installed")
-    command = [kubectl, "kustomize", FOLDER / "overlays" / overlay]
-    return documents(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return subprocess.run([kubectl, *arguments], input=given, check=True, capture_output=True, text=True).stdout
 
 
 def documents(text: str) -> list[Manifest]:
@@ -103,7 +122,6 @@ def number(quantity: str) -> int:
 
 def test_every_file_is_yaml_and_belongs_to_something():
     paths = sorted(FOLDER.rglob("*.yaml"))
-    apart = {FOLDER / "example-secrets.yaml", FOLDER / "spool-flush.yaml", FOLDER / "prometheusrule.yaml"}
     for path in paths:
         found = documents(path.read_text())
         assert all("kind" in each and "apiVersion" in each for each in found), path
@@ -113,23 +131,44 @@ def test_every_file_is_yaml_and_belongs_to_something():
         if path.name == "kustomization.yaml"
         for resource in documents(path.read_text())[0]["resources"]
     }
-    assert {path for path in paths if path.name != "kustomization.yaml"} == apart | {
+    assert {path for path in paths if path.name != "kustomization.yaml"} == {FOLDER / name for name in APART} | {
         path for path in named if path.suffix
     }
 
 
-@pytest.mark.parametrize("version", [schemas.all_versions()[0], schemas.latest_version()])
+@pytest.mark.parametrize("version", [OLDEST, schemas.latest_version()])
 def test_kubernetes_of_old_and_new_releases_takes_it(overlay, version):
-    flush = (FOLDER / "spool-flush.yaml").read_text()
-    for manifest in (
-        *rendered(overlay),
-        *documents(flush),
-        *documents((FOLDER / "example-secrets.yaml").read_text()),
-    ):
-        try:
-            kubernetes_validate.validate(manifest, version, strict=True)
-        except kubernetes_validate.SchemaNotFoundError:
-            assert manifest["kind"] in CUSTOM
+    apart = [each for name in APART for each in documents((FOLDER / name).read_text())]
+    for manifest in (*rendered(overlay), *apart):
+        valid(manifest, version)
+
+
+def valid(manifest: Manifest, version: str) -> None:
+    try:
+        kubernetes_validate.validate(manifest, version, strict=True)
+    except kubernetes_validate.SchemaNotFoundError:
+        assert manifest["kind"] in CUSTOM
+
+
+def test_what_is_commented_out_can_be_used(tmp_path):
+    # "#- to:" is commented out, "# names" is a comment.
+    copy = shutil.copytree(FOLDER, tmp_path / "kubernetes")
+    for name in ("kustomization.yaml", "network.yaml"):
+        path = copy / "overlays" / "production" / name
+        text = re.sub(
+            r"^( *)#(- .*(?:\n\1#  .*)*)", lambda found: found[0].replace("#", ""), path.read_text(), flags=re.MULTILINE
+        )
+        assert text != path.read_text()
+        path.write_text(text)
+    found = documents(run_kubectl("kustomize", copy / "overlays" / "production"))
+    for manifest in found:
+        valid(manifest, OLDEST)
+    (needs,) = [each for each in found if each["metadata"]["name"] == "mm7-needs"]
+    ports = {port["port"] for rule in needs["spec"]["egress"] for port in rule["ports"]}
+    for workload in found:
+        if workload["kind"] in {"StatefulSet", "Deployment"}:
+            variables = {each["name"]: each.get("value") for each in container(workload)["env"]}
+            assert int(variables["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2]) in ports
 
 
 def test_each_program_reads_its_settings_and_finds_the_other(overlay, settings):
@@ -158,8 +197,15 @@ def test_a_change_of_the_settings_starts_the_pods_anew(overlay):
 
 def test_who_is_asked_to_end_has_the_time_for_it(overlay, settings):
     for program, workload in workloads(overlay).items():
-        needed = ends_within(program, settings[program], environment(workload))
+        needed = ends_within(program, settings[program])
         assert pod(workload)["terminationGracePeriodSeconds"] >= needed
+
+
+def test_the_time_that_the_guide_gives_to_a_worker_beyond_its_timeout_is_enough():
+    text = (DEPLOY / "README.md").read_text() + (FOLDER / "base" / "worker.yaml").read_text()
+    said = re.findall(r"\(timeout \+ (\d+) s\)|`timeout` of an account \(30 s[^)]*\) and (\d+) s", text)
+    assert len(said) == 2
+    assert all(int(guide or manifest) >= beyond_timeout() for guide, manifest in said)
 
 
 def test_ports_and_probes_are_the_programs_own(overlay, settings):
@@ -220,16 +266,22 @@ def test_programs_are_confined(overlay):
         assert (around["runAsNonRoot"], around["runAsUser"], around["runAsGroup"]) == (True, UID, UID)
         assert around["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod(workload)["automountServiceAccountToken"] is False
-        assert re.search(r":\d+\.\d+\.\d+$", container(workload)["image"])
         assert "cpu" not in container(workload)["resources"]["limits"]
         read_only = {each["mountPath"] for each in container(workload)["volumeMounts"] if each.get("readOnly")}
         assert read_only == {str(Path(image_environment()["MM7_CONFIG"]).parent)}
+
+
+def test_both_programs_run_one_version(overlay):
+    (image,) = {container(each)["image"] for each in workloads(overlay).values()}
+    assert re.search(r":\d+\.\d+\.\d+$", image)
 
 
 def test_two_of_a_kind_are_spread_over_hosts(overlay):
     for workload in workloads(overlay).values():
         for spread in pod(workload)["topologySpreadConstraints"]:
             assert spread["labelSelector"]["matchLabels"].items() <= labels(workload).items()
+            if spread["whenUnsatisfiable"] == "DoNotSchedule":
+                assert spread["nodeTaintsPolicy"] == "Honor", "a node that is emptied would count as a place"
         assert "kubernetes.io/hostname" in {each["topologyKey"] for each in pod(workload)["topologySpreadConstraints"]}
 
 
@@ -267,6 +319,26 @@ def test_workers_are_scaled_on_the_queue_of_every_account_that_sends(monkeypatch
     assert secrets()[reference["name"]][reference["key"]].startswith("amqp")
 
 
+def test_callbacks_come_in_by_something_that_takes_headers_on_two_lines():
+    (ingress,) = of_kind("production", "Ingress")
+    assert "nginx" not in ingress["spec"]["ingressClassName"], "it answers 400 to them"
+    ((path,),) = [rule["http"]["paths"] for rule in ingress["spec"]["rules"]]
+    (service,) = [each for each in of_kind("production", "Service") if each["metadata"]["name"] == "mm7-receiver"]
+    assert path["backend"]["service"]["name"] == service["metadata"]["name"]
+    assert path["backend"]["service"]["port"]["name"] in {each["name"] for each in service["spec"]["ports"]}
+
+
+def test_the_broker_that_is_named_has_the_virtual_host():
+    definitions = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
+    path = urlsplit(secrets()["mm7-connections"]["amqp-url"]).path
+    assert path.removeprefix("/") in {each["name"] for each in definitions["vhosts"]}
+
+
+def test_no_pod_that_is_not_ready_keeps_a_node_from_being_emptied():
+    for budget in of_kind("production", "PodDisruptionBudget"):
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
 def test_budgets_and_network_rules_are_about_our_pods():
     pods = [labels(each) for each in workloads("production").values()]
     budgets = [each["spec"]["selector"]["matchLabels"] for each in of_kind("production", "PodDisruptionBudget")]
@@ -294,9 +366,23 @@ def test_prometheus_finds_both_under_the_names_of_the_alerts():
     assert {each["metadata"]["labels"][spec["jobLabel"]] for each in services} == {"mm7-receiver", "mm7-worker"}
     (endpoint,) = spec["endpoints"]
     assert endpoint["path"] == "/metrics"
+    # An address would be another one after each restart, and nobody's name.
+    assert endpoint["relabelings"] == [{"sourceLabels": ["__meta_kubernetes_pod_name"], "targetLabel": "instance"}]
     for service in services:
         assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
         assert service["spec"]["publishNotReadyAddresses"] is True, "who is not ready is looked at too"
+
+
+def test_prometheus_asks_rabbitmq_as_it_does_in_compose():
+    (monitor,) = documents((FOLDER / "rabbitmq-monitor.yaml").read_text())
+    compose = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    asked = {each["job_name"]: (each.get("metrics_path", "/metrics"), each.get("params")) for each in compose}
+    found = {}
+    for endpoint in monitor["spec"]["endpoints"]:
+        (job,) = [each["replacement"] for each in endpoint["relabelings"] if each["targetLabel"] == "job"]
+        found[job] = (endpoint["path"], endpoint.get("params"))
+    assert found.keys() == {"rabbitmq", "rabbitmq-queues"}
+    assert found.items() <= asked.items()
 
 
 def test_the_alerts_become_a_rule_by_the_command_that_is_given():
@@ -310,18 +396,22 @@ def test_the_alerts_become_a_rule_by_the_command_that_is_given():
 
 def test_the_command_for_a_spool_left_behind_names_all_that_is_left_open():
     text = (FOLDER / "spool-flush.yaml").read_text()
-    (sed,) = re.findall(r"^#\s+(sed .*) deploy/kubernetes/spool-flush.yaml \|", text, re.MULTILINE)
-    done = subprocess.run(
-        ["/bin/sh", "-c", f"{sed} {shlex.quote(str(FOLDER / 'spool-flush.yaml'))}"],
-        env={**os.environ, "config": "mm7-config-0123456789"},
-        check=True,
-        capture_output=True,
-        text=True,
+    head = "\n".join(re.findall(r"^#   (.*)$", text, re.MULTILINE))
+    receiver = workloads("small")["mm7-gateway"]
+    asked = re.findall(
+        r"^(\w+)=\$\(kubectl -n mm7 get statefulset mm7-receiver\s+(?:\\\s+)?-o (jsonpath='.*')\)$", head, re.MULTILINE
     )
+    # `label --local` prints what it was given, as `get` prints what the cluster has.
+    local = ("label", "--local", "--filename", "-", "asked=locally", "--output")
+    given = {name: run_kubectl(*local, *shlex.split(path), given=yaml.safe_dump(receiver)) for name, path in asked}
+    (sed,) = re.findall(r"^(sed .*) \\$", head, re.MULTILINE)
+    shell = {"env": os.environ | given, "cwd": DEPLOY.parent}
+    done = subprocess.run(["/bin/sh", "-c", sed], check=True, capture_output=True, text=True, **shell)
     (job,) = documents(done.stdout)
+    assert container(job)["image"] == container(receiver)["image"]
     volumes = {each["name"]: each for each in pod(job)["volumes"]}
-    assert volumes["config"]["configMap"]["name"] == "mm7-config-0123456789"
-    (claim,) = workloads("small")["mm7-gateway"]["spec"]["volumeClaimTemplates"]
-    set_name = workloads("small")["mm7-gateway"]["metadata"]["name"]
-    expected = rf"{claim['metadata']['name']}-{set_name}-\d+"
+    assert volumes["config"] in pod(receiver)["volumes"]
+    (claim,) = receiver["spec"]["volumeClaimTemplates"]
+    expected = rf"{claim['metadata']['name']}-{receiver['metadata']['name']}-\d+"
     assert re.fullmatch(expected, volumes["data"]["persistentVolumeClaim"]["claimName"])
+    valid(job, OLDEST)
