@@ -32,6 +32,7 @@ COMPUTING = (
     "deploy/test_docker_image.py",
     "deploy/test_examples.py",
     "deploy/test_kubernetes.py",
+    "deploy/test_kubernetes_production.py",
     "gateway",
     "media",
     "properties",
