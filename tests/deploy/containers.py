@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gateway.app
 import workers.app
-from gateway import keeper
-from gateway.broker import connection
 from gateway.settings import ReceiverSettings, Settings, WorkerSettings, unknown_variables
-from gateway.stores import drain
+from gateway.telemetry import tracing
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -59,12 +58,15 @@ def load(monkeypatch: pytest.MonkeyPatch, program: str, environment: Mapping[str
     return KINDS[program].load()
 
 
-def ends_within(program: str, settings: Settings, environment: Mapping[str, str]) -> float:
+def ends_within(program: str, settings: Settings) -> float:
     """Seconds that a program may take from SIGTERM to its end, by its own limits."""
-    closing = 2 * connection.CLOSE_WITHIN
     if program == "mm7-gateway":
-        answering = settings.body_within + settings.answer_within
-        waiting = float(environment.get("MM7_DRAIN_SECONDS", "0"))
-        return waiting + answering + keeper.SETTLE_WITHIN + drain._END_WITHIN + closing
+        answering = settings.drain_seconds + settings.body_within + settings.answer_within
+        return answering + gateway.app.END_WITHIN + tracing.FLUSH_SECONDS
     timeouts = [account.outbound.timeout for account in settings.accounts.values() if account.outbound]
-    return workers.app.GRACE_SECONDS + max(timeouts) + closing
+    return max(timeouts) + beyond_timeout()
+
+
+def beyond_timeout() -> float:
+    """Seconds that a worker may take to end beyond the longest `timeout` of its accounts."""
+    return workers.app.GRACE_SECONDS + workers.app.END_WITHIN + tracing.FLUSH_SECONDS

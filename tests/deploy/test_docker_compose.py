@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 from typing import Any
+from urllib.parse import urlsplit
 
 import compose_spec
 import pytest
@@ -13,6 +15,7 @@ from tests.deploy.containers import DEPLOY, KINDS, ends_within, load, secrets_na
 FOLDER = DEPLOY / "docker"
 COMPOSE = (FOLDER / "compose.yaml").read_text()
 TOML = FOLDER / "mm7.toml"
+GUIDE = (DEPLOY / "README.md").read_text()
 
 
 def variables(name: str) -> list[str]:
@@ -55,7 +58,7 @@ def test_both_programs_load_their_settings_from_their_containers(project, monkey
         (program,) = service["command"]
         assert "./mm7.toml:/etc/mm7/mm7.toml:ro" in service["volumes"]
         found[program] = load(monkeypatch, program, {**accounts, **service["environment"]}, TOML)
-        assert seconds(service["stop_grace_period"]) >= ends_within(program, found[program], service["environment"]), (
+        assert seconds(service["stop_grace_period"]) >= ends_within(program, found[program]), (
             "Docker would kill it before it has ended by itself"
         )
     assert found.keys() == KINDS.keys()
@@ -70,7 +73,7 @@ def test_every_secret_of_the_accounts_is_in_the_example():
 
 
 def test_the_spool_lies_on_a_volume(project):
-    assert "spool:/var/lib/mm7" in project["services"]["receiver"]["volumes"]
+    assert "data:/var/lib/mm7" in project["services"]["receiver"]["volumes"]
     named = {volume.split(":")[0] for each in project["services"].values() for volume in each.get("volumes", [])}
     assert {name for name in named if not name.startswith(".")} == set(project["volumes"])
 
@@ -107,8 +110,35 @@ def test_redis_forgets_nothing(project):
 
 def test_prometheus_asks_the_services_by_their_names(project):
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
-    asked = {
+    named = {target for job in config["scrape_configs"] for target in _targets(job)}
+    # Of a name that is looked up nothing is left when its container has stopped, and `up` is not 0: it is not there.
+    assert named == {"receiver:8081", "rabbitmq:15692"}
+    looked_up = {
         name for job in config["scrape_configs"] for each in job.get("dns_sd_configs", []) for name in each["names"]
     }
-    assert {"receiver", "worker", "rabbitmq"} <= asked & project["services"].keys()
-    assert asked - project["services"].keys() <= {"haproxy"}, "which stands before several receivers"
+    assert looked_up == {"worker", "haproxy"}, "there may be several, or none: haproxy stands before several receivers"
+    assert {"receiver", "rabbitmq", "worker"} <= project["services"].keys()
+
+
+def _targets(job: dict[str, Any]) -> list[str]:
+    return [target for each in job.get("static_configs", []) for target in each["targets"]]
+
+
+@pytest.mark.parametrize("commented_out", [False, True])
+def test_prometheus_takes_its_configuration(promtool, tmp_path, commented_out):
+    folder = shutil.copytree(DEPLOY / "prometheus", tmp_path / "prometheus")
+    path = folder / "prometheus.yml"
+    if commented_out:
+        path.write_text(re.sub(r"^#(?=alerting:|  )", "", path.read_text(), flags=re.MULTILINE))
+        assert yaml.safe_load(path.read_text())["alerting"]["alertmanagers"]
+    assert "SUCCESS" in promtool("check", "config", path)
+
+
+def test_the_broker_has_the_virtual_host_of_the_definitions_and_they_are_there_to_be_imported(project):
+    rabbitmq, receiver = project["services"]["rabbitmq"], project["services"]["receiver"]
+    definitions = json.loads((DEPLOY / "rabbitmq" / "definitions.json").read_text())
+    name = rabbitmq["environment"]["RABBITMQ_DEFAULT_VHOST"]
+    assert [name] == [each["name"] for each in definitions["vhosts"]]
+    assert urlsplit(receiver["environment"]["MM7_AMQP_URL"]).path == f"/{name}"
+    mounted = dict(volume.split(":")[:2] for volume in rabbitmq["volumes"])
+    assert f"rabbitmqctl import_definitions {mounted['../rabbitmq/definitions.json']}" in GUIDE

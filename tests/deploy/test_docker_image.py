@@ -8,11 +8,14 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -65,6 +68,52 @@ def test_the_image_says_who_it_is_how_it_ends_and_what_it_runs():
     assert json.loads(last["CMD"]) == ["mm7-gateway"]
     assert json.loads(last["HEALTHCHECK"].partition("CMD ")[2]) == ["python", "/opt/mm7/alive.py"]
     assert set(last["EXPOSE"].split()) == {"8080", "8081", "8082"}
+
+
+@pytest.mark.parametrize(
+    ("listens", "variables", "toml"),
+    [
+        ("127.0.0.1", {"MM7_ADMIN_HOST": "0.0.0.0", "MM7_ADMIN_PORT": "{port}"}, "admin_port = 1"),
+        ("127.0.0.1", {"MM7_ADMIN_HOST": "0.0.0.0"}, "admin_port = {port}"),
+        ("::1", {"MM7_ADMIN_HOST": "::"}, "admin_port = {port}"),
+        ("127.0.0.1", {"MM7_ADMIN_PORT": "{port}"}, "admin_port is not TOML"),
+    ],
+)
+def test_the_health_check_asks_where_the_settings_say(listens, variables, toml, tmp_path):
+    path = tmp_path / "mm7.toml"
+    with Pages((listens, 0), Live) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path.write_text(toml.format(port=server.server_port))
+        given = {name: value.format(port=server.server_port) for name, value in variables.items()}
+        try:
+            assert _check({"MM7_CONFIG": str(path), **given}) == 0
+        finally:
+            server.shutdown()
+    assert _check({"MM7_CONFIG": str(path), **given}) == 1, "nobody is there any more"
+
+
+class Pages(ThreadingHTTPServer):
+    """One that takes either kind of address."""
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, handler)
+
+
+class Live(BaseHTTPRequestHandler):
+    """200 at /livez."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/livez" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def _check(environment: dict[str, str]) -> int:
+    command = [sys.executable, DEPLOY / "docker" / "alive.py"]
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 @pytest.fixture(scope="module")

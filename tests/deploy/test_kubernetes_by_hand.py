@@ -19,7 +19,7 @@ from rundir import free_ports
 from gateway.broker import Connection, Delay, build
 from gateway.tools.simulator import Simulator
 from tests.deploy.containers import image_environment, modules
-from tests.deploy.test_kubernetes import FOLDER, container, documents, environment, pod, toml, workloads
+from tests.deploy.manifests import FOLDER, container, documents, environment, pod, toml, workloads
 
 ACCOUNT = "sinch-us"
 DELAYS = ("10s", "60s", "5m", "30m")
