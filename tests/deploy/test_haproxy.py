@@ -134,6 +134,11 @@ async def test_one_check_that_fails_takes_no_receiver_out(eventually) -> None:
     assert 'haproxy_server_check_up_down_total{proxy="receivers",server="r9"} 0\n' in page
 
 
+def test_a_receiver_whose_host_is_gone_costs_time_and_no_callback(receivers) -> None:
+    with fronting.gone() as dead, started(lambda: HAProxy([(dead, dead), ports(receivers[0])])) as front:
+        assert [call(front.port, "open")[0] for _ in range(6)] == [200] * 6
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_callers_come_by_either_family(receivers) -> None:
     def both() -> HAProxy:
