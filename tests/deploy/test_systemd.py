@@ -114,7 +114,7 @@ def test_the_guide_gives_a_worker_the_time_that_it_takes_to_end() -> None:
     assert all(int(seconds) >= needed for seconds in told)
 
 
-def test_the_tool_is_run_as_a_unit_that_the_common_settings_count_for(tmp_path) -> None:
+def test_the_tool_runs_as_the_programs_do(tmp_path) -> None:
     recorder = tmp_path / "systemd-run"
     recorder.write_text('#!/bin/sh\nfor each; do echo "$each"; done\n')
     recorder.chmod(0o755)
@@ -122,8 +122,12 @@ def test_the_tool_is_run_as_a_unit_that_the_common_settings_count_for(tmp_path) 
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run([UNITS / "mm7", *arguments], check=True, env=environment, capture_output=True, text=True)
     told = done.stdout.splitlines()
-    (unit,) = [each.removeprefix("--unit=") for each in told if each.startswith("--unit=")]
-    assert unit.startswith(COMMON.parent.name.removesuffix(".service.d"))
+    common = confined.directives(COMMON)
+    given = [tuple(each.removeprefix("--property=").split("=", 1)) for each in told if each.startswith("--property=")]
+    assert set(given) <= set(common)
+    assert {"User", "Group", "WorkingDirectory", "UMask", "Environment", "EnvironmentFile"} <= {
+        name for name, _ in given
+    }
     assert tuple(told[-len(arguments) - 1 :]) == ("/opt/mm7/bin/mm7", *arguments)
 
 
