@@ -40,7 +40,8 @@ class HAProxy(PrivateServer):
         self.port, self.amqp_port, self.status_port = free_ports(3)
         given = variables or {}
         plain = {} if "MM7_CERTIFICATE" in given else {"MM7_PLAIN_HTTP": "1"}
-        self.env = {**self._program.environment, "MM7_LISTEN": f"127.0.0.1:{self.port}", **plain, **given}
+        places = {"MM7_LISTEN": f"127.0.0.1:{self.port}", "MM7_STATUS": f"127.0.0.1:{self.status_port}"}
+        self.env = {**self._program.environment, **places, **plain, **given}
         self.config = self.data_dir / "haproxy.cfg"
         self.config.write_text(self._text(receivers, brokers))
         self.command = [self._program.path, "-f", str(self.config)]
@@ -55,7 +56,6 @@ class HAProxy(PrivateServer):
             "global\n", "global\n  log stderr local0\n"
         )
         text = text.replace("127.0.0.1:5670", f"127.0.0.1:{self.amqp_port}")
-        text = text.replace("127.0.0.1:8404", f"127.0.0.1:{self.status_port}")
         lists = iter(
             (
                 "".join(f"  server r{port} 127.0.0.1:{port} check port {admin}\n" for port, admin in receivers),
@@ -83,14 +83,15 @@ class Nginx(PrivateServer):
         super().__init__(run_dir, "nginx")
         (self.port,) = free_ports(1)
         text = NGINX_CONFIG.read_text(encoding="utf-8").replace("listen 443", f"listen 127.0.0.1:{self.port}")
+        text = text.replace("listen [::]:443", f"listen [::1]:{self.port}" if has_ipv6() else "# listen")
         text = text.replace("/etc/nginx/mm7.pem", str(certificate))
         if clients:
             text = re.sub(r"# (ssl_client_certificate|ssl_verify_client)", r"\1", text)
             text = text.replace("/etc/nginx/mm7-clients.pem", str(clients))
         wanted = "".join(f'    {path} "{name}";\n' for path, name in (issuers or {}).items())
         text = text.replace('    default "";\n', f'    default "";\n{wanted}')
-        servers = "".join(f"    server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;\n" for port in receivers)
-        text = re.sub(r"(?:^    server [\d.]+:.*\n)+", servers, text, flags=re.MULTILINE)
+        servers = "".join(rf"    server 127.0.0.1:{port}\1\n" for port in receivers)
+        text = re.sub(r"(?:^    server [\d.]+:\d+(.*)\n)+", servers, text, flags=re.MULTILINE)
         (self.data_dir / "mm7.conf").write_text(text)
         self.config = self.data_dir / "nginx.conf"
         self.config.write_text(self._frame())
@@ -118,3 +119,13 @@ def listens(port: int) -> bool:
     """Whether somebody takes connections there."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def has_ipv6() -> bool:
+    """Whether this machine has an IPv6 loopback; many a container has none."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

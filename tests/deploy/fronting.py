@@ -118,6 +118,20 @@ def folded() -> bytes:
     return head.encode() + body
 
 
+@contextlib.contextmanager
+def gone() -> Iterator[int]:
+    """A port as of a host that is gone: connections to it are neither taken nor refused."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
 class Load:
     """Callers with kept-alive connections that never pause; `answers` counts what they got, by status or error."""
 

@@ -1,16 +1,20 @@
 """HAProxy with the shipped configuration before real receivers: TLS, addresses, folded headers, ends and starts."""
 
+import contextlib
+import http.client
 import ssl
 import subprocess
+import threading
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from fronts import HAPROXY_CONFIG, HAProxy
+from fronts import HAPROXY_CONFIG, HAProxy, has_ipv6
 
 from gateway import answers
 from gateway.accounts import Account
@@ -67,8 +71,9 @@ def test_the_file_is_valid_with_every_choice_of_its_variables(variables, authori
     if "MM7_CLIENT_CA" in given:
         given["MM7_CLIENT_CA"] = str(authorities[1].certificate)
     front = HAProxy([(15001, 15002)], [15003], given)
+    env = {name: value for name, value in front.env.items() if name not in ("MM7_LISTEN", "MM7_STATUS")}
     try:
-        done = subprocess.run([*front.command, "-c"], check=False, env=front.env, capture_output=True, text=True)
+        done = subprocess.run([*front.command, "-c"], check=False, env=env, capture_output=True, text=True)
     finally:
         front.destroy()
     assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
@@ -104,6 +109,50 @@ def test_the_caller_is_judged_by_his_own_address_whatever_he_writes(plain, recei
     assert call(port, "guarded", source=STRANGER, X_Forwarded_For=ALLOWED)[0] == 403
     peers = {entry["peer"] for each in receivers for entry in each.logged("callback.accepted")}
     assert ALLOWED in peers
+
+
+async def test_one_check_that_fails_takes_no_receiver_out(eventually) -> None:
+    asked: list[str] = []
+
+    class Readiness(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(503 if len(asked) == 4 else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Readiness) as admin:
+        threading.Thread(target=admin.serve_forever, daemon=True).start()
+        with started(lambda: HAProxy([(9, admin.server_port)])) as front:
+            await eventually(lambda: len(asked) > 6)
+            page = _told(front)
+        admin.shutdown()
+    assert 'haproxy_server_check_failures_total{proxy="receivers",server="r9"} 1\n' in page
+    assert 'haproxy_server_check_up_down_total{proxy="receivers",server="r9"} 0\n' in page
+
+
+def test_a_receiver_whose_host_is_gone_costs_time_and_no_callback(receivers) -> None:
+    with fronting.gone() as dead, started(lambda: HAProxy([(dead, dead), ports(receivers[0])])) as front:
+        assert [call(front.port, "open")[0] for _ in range(6)] == [200] * 6
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_callers_come_by_either_family(receivers) -> None:
+    def both() -> HAProxy:
+        front = HAProxy([ports(receivers[0])])
+        front.env["MM7_LISTEN"] += f",::1:{front.port}"
+        return front
+
+    with started(both) as front:
+        for host in ("127.0.0.1", "::1"):
+            with contextlib.closing(http.client.HTTPConnection(host, front.port, timeout=15)) as connection:
+                connection.request("POST", "/mm7/open", fronting.report(), {"Content-Type": "text/xml"})
+                assert connection.getresponse().status == 200
+    peers = {entry["peer"] for entry in receivers[0].logged("callback.accepted")}
+    assert {"127.0.0.1", "::1"} <= peers
 
 
 def test_a_folded_header_comes_through(plain, receivers) -> None:
@@ -149,5 +198,10 @@ async def test_a_restart_of_each_receiver_refuses_nothing(tmp_path, eventually) 
 
 def _has_back(front: HAProxy, port: int) -> bool:
     """Whether HAProxy gives the receiver work again."""
+    return f'haproxy_server_status{{proxy="receivers",server="r{port}",state="UP"}} 1' in _told(front)
+
+
+def _told(front: HAProxy) -> str:
+    """What HAProxy tells Prometheus."""
     with urllib.request.urlopen(f"http://127.0.0.1:{front.status_port}/metrics") as page:
-        return f'haproxy_server_status{{proxy="receivers",server="r{port}",state="UP"}} 1' in page.read().decode()
+        return page.read().decode()

@@ -1,6 +1,7 @@
 """nginx with the shipped configuration before real receivers: the same as HAProxy does, but for folded headers."""
 
 import subprocess
+import time
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
@@ -95,6 +96,20 @@ def test_while_no_receiver_is_there_the_provider_keeps_its_callback(authorities)
     assert headers["Retry-After"] == said.headers["Retry-After"]
     assert headers["Content-Type"] == said.content_type
     assert text == said.body.decode().replace("?>\n", "?>")
+
+
+def test_a_receiver_whose_host_is_gone_costs_time_and_no_callback(receivers, authorities) -> None:
+    tls = authorities[0].context()
+    with fronting.gone() as dead:
+        places = [dead, ports(receivers[0])[0]]
+        with started(lambda: Nginx(places, authorities[0].issue("localhost"))) as front:
+            seconds = []
+            for _ in range(6):
+                begun = time.monotonic()
+                assert call(front.port, "open", tls=tls)[0] == 200
+                seconds.append(time.monotonic() - begun)
+                time.sleep(0.3)  # into the next second, when it is tried anew
+    assert max(seconds) > 0.9  # it was tried
 
 
 @pytest.mark.asyncio(loop_scope="module")

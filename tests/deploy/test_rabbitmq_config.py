@@ -1,12 +1,17 @@
 """RabbitMQ with the shipped configuration: our programs work with their own rights, and others have no more than theirs."""
 
 import asyncio
+import base64
+import contextlib
+import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
+from http import HTTPStatus
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -79,7 +84,7 @@ def server() -> Iterator[Any]:
     node.ctl("import_definitions", str(CONFIG / "users.json"))
     for user in USERS["users"]:
         node.ctl("change_password", user["name"], "geheim")
-    yield SimpleNamespace(node=node, metrics=metrics)
+    yield SimpleNamespace(node=node, metrics=metrics, management=management)
     node.destroy()
 
 
@@ -185,6 +190,39 @@ async def test_what_a_subscriber_gives_up_is_kept_with_what_nobody_is_bound_for(
     assert message.headers["x-first-death-queue"] == "subscriber.weak"
 
 
+async def test_the_operator_moves_what_was_unrouted_to_where_it_belongs(server, channel_of, eventually):
+    ours, subscriber = await channel_of("mm7"), await channel_of("mm7-subscriber")
+    late = await subscriber.declare_queue("subscriber.late", durable=True, arguments={"x-queue-type": "quorum"})
+    await (await ours.get_exchange("mm7.unrouted")).publish(aio_pika.Message(b"{}", type="x.late"), "x.late.a.b")
+    move = {  # as the management page's "Move messages" asks for it
+        "component": "shovel",
+        "vhost": "mm7",
+        "name": "moved",
+        "value": {
+            "src-uri": "amqp:///mm7",
+            "src-queue": "mm7.unrouted",
+            "src-delete-after": "queue-length",
+            "dest-uri": "amqp:///mm7",
+            "dest-queue": late.name,
+        },
+    }
+    asked = await asyncio.to_thread(managed, server, "mm7-operator", "parameters/shovel/mm7/moved", move)
+    assert asked == HTTPStatus.CREATED
+    (message,) = await _taken(late)
+    assert message.type == "x.late"
+    assert await asyncio.to_thread(managed, server, "mm7-operator", "shovels/mm7") == HTTPStatus.OK
+    assert await asyncio.to_thread(managed, server, "mm7", "overview") == HTTPStatus.UNAUTHORIZED
+
+
+def managed(server: Any, user: str, path: str, body: object = None) -> int:
+    """What the management API answers the user, GET or, with a body, PUT."""
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.management, timeout=15)) as connection:
+        basic = "Basic " + base64.b64encode(f"{user}:geheim".encode()).decode()
+        headers = {"Authorization": basic, "Content-Type": "application/json"}
+        connection.request("PUT" if body else "GET", f"/api/{path}", json.dumps(body) if body else None, headers)
+        return connection.getresponse().status
+
+
 async def test_haproxy_leads_to_a_node_that_speaks_and_away_from_one_that_is_frozen(server, eventually):
     dead = free_ports(1)[0]
     with started(lambda: HAProxy([], [dead, server.node.port])) as front:
@@ -210,3 +248,22 @@ def test_prometheus_finds_the_queues(server) -> None:
         f"http://127.0.0.1:{server.metrics}/metrics/detailed?family=queue_coarse_metrics"
     ) as page:
         assert 'rabbitmq_detailed_queue_messages_ready{vhost="mm7",queue="mm7.unrouted"}' in page.read().decode()
+
+
+def test_a_policy_that_was_tuned_stays_until_the_file_says_something_else(server) -> None:
+    name = "subscribers"
+    (shipped,) = [policy for policy in DEFINITIONS["policies"] if policy["name"] == name]
+    definition = json.dumps(shipped["definition"] | {"max-length-bytes": 9_000_000_000})
+    server.node.ctl("set_policy", "-p", "mm7", "--apply-to", shipped["apply-to"], name, shipped["pattern"], definition)
+
+    def limit_after_restart() -> str:
+        server.node.stop()
+        server.node.start()
+        found = re.search(r'"max-length-bytes":(\d+)', server.node.ctl("list_policies", "-p", "mm7"))
+        assert found
+        return found[1]
+
+    assert limit_after_restart() == "9000000000"
+    file = server.node.data_dir / "definitions.json"
+    file.write_text(file.read_text().replace(str(shipped["definition"]["max-length-bytes"]), "3000000000"))
+    assert limit_after_restart() == "3000000000"

@@ -16,16 +16,23 @@ from typing import Any
 import pytest
 from rundir import free_ports
 
+from gateway import app as receiver_app
 from gateway import mm7
+from gateway.accounts import Outbound
 from gateway.settings import Settings
+from gateway.telemetry import tracing
 from gateway.tools.simulator import Simulator
 from tests.deploy import confined
+from workers import app as worker_app
 
 ROOT = Path(__file__).parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 COMMON = UNITS / "mm7-.service.d" / "common.conf"
 SERVICES = {"mm7-receiver@.service": "gateway", "mm7-worker@.service": "workers", "mm7-media-prune.service": ""}
 MM7 = "from gateway.tools.cli import main; main()"
+GUIDE = ROOT / "deploy" / "README.md"
+BALANCED = 3.0  # MM7_DRAIN_SECONDS as HAProxy wants it
+TIMEOUT = Outbound.model_fields["timeout"].default
 EXPOSURE = 15  # of 100; the network is most of it
 PICTURE = mm7.Part(content_type="image/png", data=bytes(range(256)) * 40, filename="a.png")
 
@@ -87,6 +94,41 @@ def test_every_variable_of_a_unit_is_a_setting(name) -> None:
 def test_a_unit_starts_a_program_that_is_installed(name) -> None:
     (program,) = shlex.split(dict(confined.directives(UNITS / name))["ExecStart"])[:1]
     assert (Path(sys.executable).parent / Path(program).name).exists()
+
+
+def test_a_unit_has_the_time_that_its_program_takes_to_end() -> None:
+    settings = Settings()
+    longest = {
+        "mm7-receiver@.service": BALANCED + settings.body_within + settings.answer_within + receiver_app.END_WITHIN,
+        "mm7-worker@.service": TIMEOUT + worker_app.GRACE_SECONDS + worker_app.END_WITHIN,
+    }
+    for name, needed in longest.items():
+        given = dict(confined.directives(UNITS / name))["TimeoutStopSec"]
+        assert float(given.removesuffix("s")) > needed + tracing.FLUSH_SECONDS, name
+
+
+def test_the_guide_gives_a_worker_the_time_that_it_takes_to_end() -> None:
+    needed = worker_app.GRACE_SECONDS + worker_app.END_WITHIN + tracing.FLUSH_SECONDS
+    told = re.findall(r"the longest `timeout` of an account (?:by|\+) (\d+) s", GUIDE.read_text())
+    assert len(told) > 1
+    assert all(int(seconds) >= needed for seconds in told)
+
+
+def test_the_tool_runs_as_the_programs_do(tmp_path) -> None:
+    recorder = tmp_path / "systemd-run"
+    recorder.write_text('#!/bin/sh\nfor each; do echo "$each"; done\n')
+    recorder.chmod(0o755)
+    arguments = ("send", "--text", "two words", "--wait")
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    done = subprocess.run([UNITS / "mm7", *arguments], check=True, env=environment, capture_output=True, text=True)
+    told = done.stdout.splitlines()
+    common = confined.directives(COMMON)
+    given = [tuple(each.removeprefix("--property=").split("=", 1)) for each in told if each.startswith("--property=")]
+    assert set(given) <= set(common)
+    assert {"User", "Group", "WorkingDirectory", "UMask", "Environment", "EnvironmentFile"} <= {
+        name for name, _ in given
+    }
+    assert tuple(told[-len(arguments) - 1 :]) == ("/opt/mm7/bin/mm7", *arguments)
 
 
 def test_the_clean_up_cleans_up(tmp_path, monkeypatch) -> None:
