@@ -82,3 +82,16 @@ def test_an_alert_names_no_metric_that_does_not_exist(rabbitmq_names, haproxy_pa
     named = set().union(*(promql.metrics(rule["expr"]) for rule in ALERTS))
     assert named
     assert named <= promql.ours() | rabbitmq_names | promql.shown(haproxy_page)
+
+
+def test_what_is_missing_is_not_missing_of_a_real_rabbitmq(prometheus) -> None:
+    (expr,) = (rule["expr"] for rule in ALERTS if rule["alert"] == "Mm7QueuesUnseen")
+    assert prometheus.ask("query", query=expr)["result"] == []
+    (gone,) = prometheus.ask("query", query=expr.replace(r"mm7\\", r"mm8\\").partition("\n")[0])["result"]
+    assert gone["metric"] == {}
+
+
+def test_the_lag_of_a_real_program_is_counted(prometheus) -> None:
+    (expr,) = (rule["expr"] for rule in ALERTS if rule["alert"] == "Mm7LoopLag")
+    found = prometheus.ask("query", query=expr.replace("> 20", ">= 0"))["result"]
+    assert {each["metric"]["job"] for each in found} == {"mm7-receiver", "mm7-worker"}
