@@ -118,7 +118,7 @@ class Metrics:
         "mm7_media_unavailable_total", "Times that the media store did not take or give a part."
     )
     loop_lag_seconds: Histogram = row("mm7_loop_lag_seconds", "How late the event loop wakes up.", buckets=LAG_SECONDS)
-    loop_lag_max_seconds: Gauge = row("mm7_loop_lag_max_seconds", "The latest since this was read last.")
+    loop_lag_max_seconds: Gauge = row("mm7_loop_lag_max_seconds", "The latest within the last minute.")
 
     def __init__(
         self, program: Program | None = None, *, accounts: Iterable[str] = (), answer_within: float = 1.8

@@ -111,7 +111,7 @@ def _bare_writes(folder: Path) -> float:
 
 
 async def _lag(program: Program) -> tuple[float, list[tuple[str, float]]]:
-    """The longest lag since this was asked last, and how many were up to each bucket's bound since the start."""
+    """The longest lag within the last minute, and how many were up to each bucket's bound since the start."""
     text = (await program.get("metrics"))[1]
     found = re.search(r"^mm7_loop_lag_max_seconds ([\d.e-]+)$", text, re.MULTILINE)
     assert found

@@ -15,6 +15,7 @@ DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/dashboard.json").read_
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 _GROUPS = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text(encoding="utf-8"))["groups"]
 ALERTS: list[dict[str, Any]] = [rule for group in _GROUPS for rule in group["rules"]]
+WATCHDOG = "Mm7Watchdog"  # fires always
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _METRIC = re.compile(r"\b(?:mm7|rabbitmq|haproxy|process|python)_\w+")
 
