@@ -35,12 +35,12 @@ def start(kind: type[Settings], program: Callable[[Settings], Coroutine[Any, Any
             gc.freeze()  # what is there by now stays: going through it for garbage would hold the loop up for 25 ms
             asyncio.run(program(settings))
             signals.ignore_the_rest()
+    except OSError as error:  # before the other: a certificate that is not believed is both
+        sys.stderr.write(f"cannot start: {error}\n")
+        return 1
     except ValueError as error:  # a store that cannot be, traces without the extra
         sys.stderr.write(f"cannot start: {error}\n")
         return 2
-    except OSError as error:
-        sys.stderr.write(f"cannot start: {error}\n")
-        return 1
     except KeyboardInterrupt:
         return 130
     finally:

@@ -61,15 +61,8 @@ class Receiver:
     async def receive(self, request: web.Request) -> web.Response:
         """Answer one request, whatever it is."""
         self.in_flight += 1
-        account = self._accounts.get(request.path.rstrip("/"))
-        route = account.callback_path if account else ""
         try:
-            with (
-                structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)),
-                tracing.receiving(request.method, route, request.headers),
-            ):
-                answer = await self._answer_safely(request, account)
-                tracing.answered(answer.http_status)
+            answer = await self._answer_safely(request)
         finally:
             self.in_flight -= 1
         headers = {**answer.headers, "Content-Type": answer.content_type}
@@ -78,10 +71,18 @@ class Receiver:
             response.force_close()  # what is left of an unread body must not be taken for the next request
         return response
 
-    async def _answer_safely(self, request: web.Request, account: Account | None) -> Answer:
+    async def _answer_safely(self, request: web.Request) -> Answer:
         """Whatever is wrong with us: what is not answered with 200 the provider keeps."""
+        account = self._accounts.get(request.path.rstrip("/"))
+        route = account.callback_path if account else ""
         try:
-            return await self._answer(request, account)
+            with (
+                structlog.contextvars.bound_contextvars(peer=door.caller(request, self._settings)),
+                tracing.receiving(request.method, route, request.headers),
+            ):
+                answer = await self._answer(request, account)
+                tracing.answered(answer.http_status)
+                return answer
         except Exception as error:
             name = account.name if account else ""
             log.exception("callback.crashed", account=name)

@@ -44,7 +44,11 @@ class Systemd:
         self._tell_status()
 
     def _tell_status(self) -> None:
-        self._tell(f"STATUS={' '.join(self._status().split())}")  # a line: more would be told as something else
+        try:
+            status = self._status()
+        except Exception as error:  # noqa: BLE001  # no start and no end depends on it
+            status = f"unknown: {type(error).__name__}"
+        self._tell(f"STATUS={' '.join(status.split())}")  # a line: more would be told as something else
 
     def _tell(self, *lines: str) -> None:
         if self._address and lines:

@@ -58,7 +58,7 @@ class Spool(Generic[T]):
         self._journals = Journals(folder)
         self._starting: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
-        self._too_many = 0  # bytes
+        self._too_many = 0  # bytes that did not fit, since anything did
 
     async def __aenter__(self) -> Self:
         """Take over what others have left behind. Starts whatever state the disk is in, within a few seconds."""
@@ -94,8 +94,8 @@ class Spool(Generic[T]):
 
     @property
     def full(self) -> bool:
-        """Whether not even a small entry fits: none that is as large as the smallest that was refused."""
-        return bool(self._too_many) and self.bytes + self._too_many > self.max_bytes
+        """Whether not even a small entry fits, as far as was tried last."""
+        return self.bytes >= self.max_bytes or (self._too_many > 0 and self.bytes + self._too_many > self.max_bytes)
 
     @property
     def set_apart(self) -> int:
@@ -115,8 +115,7 @@ class Spool(Generic[T]):
         """Return when the entry is synced to the disk. SpoolUnavailable, or SpoolFull, within `within` seconds."""
         frame = self._dump(entry)
         if (size := self.bytes + len(frame)) > self.max_bytes:
-            if len(frame) <= SMALL_BYTES:
-                self._too_many = min(self._too_many or SMALL_BYTES, len(frame))
+            self._too_many = min(len(frame), SMALL_BYTES)
             raise SpoolFull(f"the spool would hold {size} bytes: it may hold {self.max_bytes}")
         if (age := self._age(account)) > self.max_age_seconds:
             raise SpoolFull(
@@ -129,6 +128,8 @@ class Spool(Generic[T]):
             if isinstance(error, DatabaseCorrupt):
                 self._journals.give_up(journal, error)
             raise SpoolUnavailable(str(error)) from error
+        else:
+            self._too_many = 0
         finally:
             self._news.set()  # even where nobody has waited: it may come to be there
 

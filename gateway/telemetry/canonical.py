@@ -53,19 +53,25 @@ ATTEMPT: Final[Mapping[str, str]] = {
     "delay": "how long it waits, of one that is put off",
     "ms": "from its delivery to this line, waiting for its turn included",
 }
-_NUMBER = re.compile(r"\+?\d{9,}")  # providers write phones' numbers into their words
+_NUMBER = re.compile(r"\+?\d(?:[ -]?\d){8,}")
 MOST_SHOWN: Final = 300  # characters of a reason
 _NOT_IN_SPANS = {"status", "reason", "raw", "quirks", "bytes", "ms", "peer", "path"}
 
 
 def callback(log: FilteringBoundLogger, word: str, facts: Mapping[str, object]) -> None:
     """Tell what became of a callback; `facts` are some of the keys."""
-    _tell(log, f"callback.{word}", CALLBACK, facts)
+    theirs = {"reason": _private(facts.get("reason"))} if word == "refused" else {}
+    _tell(log, f"callback.{word}", CALLBACK, {**facts, **theirs})
 
 
 def attempt(log: FilteringBoundLogger, word: str, facts: Mapping[str, object]) -> None:
     """Tell what became of an attempt."""
-    _tell(log, f"command.{word}", ATTEMPT, facts)
+    _tell(log, f"command.{word}", ATTEMPT, {**facts, "reason": _private(facts.get("reason"))})
+
+
+def _private(reason: object) -> object:
+    """As a line may show it: in words of others there may be phones' numbers, and there may be many."""
+    return _NUMBER.sub("…", reason)[:MOST_SHOWN] if isinstance(reason, str) else reason
 
 
 def _tell(log: FilteringBoundLogger, event: str, keys: Mapping[str, str], facts: Mapping[str, object]) -> None:
@@ -75,6 +81,4 @@ def _tell(log: FilteringBoundLogger, event: str, keys: Mapping[str, str], facts:
     level = log.info if LEVELS[event] == "info" else log.warning
     bound = get_contextvars()  # for all lines of this callback: its peer
     line = {name: facts.get(name, bound.get(name)) for name in keys}
-    if line.get("reason"):
-        line["reason"] = _NUMBER.sub("…", str(line["reason"])[:MOST_SHOWN])
     level(event, **line)

@@ -25,7 +25,7 @@ Format = Literal["json", "console"]
 
 _SAMPLED_LEVELS = ("warning", "error", "exception", "critical")
 _NEVER_SAMPLED = {*canonical.LEVELS, "log.left_out"} - {"callback.turned_away"}
-_ABOUT = ("account", "queue", "connection", "name")  # of whom a line speaks: each is sampled by himself
+_ABOUT = ("account", "name", "queue", "connection")  # of whom a line speaks: each is sampled by himself
 _EXPORTERS = ("opentelemetry.exporter.", "opentelemetry.sdk._shared_internal")
 
 

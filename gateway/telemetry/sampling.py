@@ -6,6 +6,7 @@ ours, of whatever kind, that comes after the window's end: no timer, no thread.
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -36,7 +37,7 @@ class Sampling:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._windows: dict[Kind, _Window] = {}
-        self._untold: list[tuple[Kind, int]] = []
+        self._untold: Counter[Kind] = Counter()
         self._lock = threading.Lock()
         self._next_end = float("inf")
 
@@ -45,7 +46,8 @@ class Sampling:
         now = self._clock()
         with self._lock:
             if kind not in self._windows and len(self._windows) >= MOST_KINDS:
-                kind = OTHERS
+                self._end_those_over(now)
+                kind = kind if len(self._windows) < MOST_KINDS else OTHERS
             window = self._windows.get(kind)
             if window is None or window.until <= now:
                 self._end(kind)
@@ -60,14 +62,17 @@ class Sampling:
         if now < self._next_end:
             return []
         with self._lock:
-            for kind in [kind for kind, window in self._windows.items() if window.until <= now]:
-                self._end(kind)
+            self._end_those_over(now)
             self._next_end = min((window.until for window in self._windows.values()), default=float("inf"))
-            told, self._untold = self._untold, []
-        return told
+            told, self._untold = self._untold, Counter()
+        return list(told.items())
+
+    def _end_those_over(self, now: float) -> None:
+        for kind in [kind for kind, window in self._windows.items() if window.until <= now]:
+            self._end(kind)
 
     def _end(self, kind: Kind) -> None:
         window = self._windows.pop(kind, None)
         if window is not None and window.lines > FIRST:
-            self._untold.append((kind, window.lines - FIRST))
+            self._untold[kind] += window.lines - FIRST
             self._next_end = 0.0  # there is something to tell

@@ -34,6 +34,8 @@ app = typer.Typer(no_args_is_help=True, help="What is acknowledged and waits on 
 def list_(as_json: JsonOption = False) -> None:  # an option
     """List what waits, of receivers that run and of those that have ended."""
     folder = _folder(console.settings()).absolute()
+    if not folder.is_dir():  # who looks here before he throws a host away must know where he has looked
+        console.fail(f"{folder}: there is no such folder. Is it the receiver's (MM7_SPOOL_DIR, MM7_CONFIG)?", 1)
     rows = _rows(folder)
     if as_json:
         for row in rows:
@@ -42,10 +44,7 @@ def list_(as_json: JsonOption = False) -> None:  # an option
     if rows:
         now = datetime.now(UTC)
         console.table(TITLES, [_cells(row, now) for row in rows])
-    if folder.is_dir():
-        console.say(f"{folder}: {total(rows)}")
-    else:  # who looks here before he throws a host away must know where he has looked
-        console.say(f"{folder}: there is no such folder. Is it the receiver's (MM7_SPOOL_DIR, MM7_CONFIG)?")
+    console.say(f"{folder}: {total(rows)}")
 
 
 def total(rows: Sequence[Row]) -> str:

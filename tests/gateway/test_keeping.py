@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from gateway import entries, keeper, mm7
-from gateway.broker import Progress, PublishFailed
+from gateway.broker import Outgoing, Progress, PublishFailed
 from gateway.keeper import Keeper
 from gateway.stores.correlation import Correlation, Origin
-from gateway.stores.spool import Spool, SpoolUnavailable
+from gateway.stores.spool import Spool, SpoolFull, SpoolUnavailable
 from gateway.stores.state import StateUnavailable
 from gateway.stores.state_memory import MemoryState
 
@@ -167,6 +167,24 @@ async def test_a_spool_that_fills_is_a_trouble_before_it_refuses_and_full_is_a_r
         assert started.keeper.reason == f"spool: full, with {small.bytes} bytes of {small.max_bytes}"
 
 
+async def test_a_spool_full_of_large_entries_is_full_and_one_that_takes_something_is_not(receiving, tmp_path) -> None:
+    async with Spool(tmp_path, entries.dump, entries.load, max_bytes=1_000_000) as spool:
+        started = await receiving(spool=spool)
+
+        async def kept(size: int) -> bool:
+            message = Outgoing(exchange="", routing_key="q", body=b"x" * size, content_type="text/plain")
+            try:
+                await spool.append("a", message)
+            except SpoolFull:
+                return False
+            return True
+
+        assert [await kept(99_000) for _ in range(12)] == [True] * 10 + [False] * 2
+        assert started.keeper.reason.startswith("spool: full, with ")
+        assert await kept(1_000)
+        assert started.keeper.reason == ""
+
+
 async def test_what_one_account_has_waited_for_too_long_leaves_the_others_ready(receiving, tmp_path) -> None:
     now = [1_000_000.0]
     async with Spool(tmp_path, entries.dump, entries.load, max_age_seconds=10.0, clock=lambda: now[0]) as spool:
@@ -292,8 +310,6 @@ async def test_settling_ends_when_the_broker_takes_nothing(spool) -> None:
             return Progress(0, "no connection")
 
     keeping = Keeper(Never(), spool)
-    from gateway.broker import Outgoing
-
     message = Outgoing(exchange="", routing_key="q", body=orjson.dumps({}), content_type="application/json")
     clock = asyncio.get_running_loop().time
     async with AsyncExitStack() as stack:

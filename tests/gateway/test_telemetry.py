@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import admin, mm7
@@ -295,3 +295,12 @@ async def test_the_admin_pages_tell_alive_from_ready() -> None:
         assert (await get("/livez"))[0] == 200
         assert "mm7_broker_up 0.0\n" in (await get("/metrics"))[1]
         assert (await get("/elsewhere"))[0] == 404
+
+
+def test_the_pieces_of_a_page_are_the_page_with_hundreds_of_accounts_too() -> None:
+    metrics = Metrics(RECEIVER, accounts=[f"account-{number}" for number in range(300)])
+    pieces = list(metrics.pieces())
+    assert len(pieces) > len(list(metrics.registry.collect())), "large families come in several"
+    ours = [line for line in b"".join(pieces).splitlines() if b"mm7_" in line]
+    whole = [line for line in generate_latest(metrics.registry).splitlines() if b"mm7_" in line]
+    assert ours == whole

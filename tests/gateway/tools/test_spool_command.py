@@ -57,9 +57,13 @@ async def test_what_waits_is_shown_while_a_receiver_holds_it_and_after(folder, i
 def test_a_spool_that_holds_nothing_says_so(folder, invoke, made):
     if made:
         folder.mkdir()
-    said = "nothing waits" if made else "there is no such folder"
-    assert invoke("spool", "list").stdout.startswith(f"{folder}: {said}")
-    assert invoke("spool", "list", "--json").stdout == ""
+    listed, as_json = invoke("spool", "list"), invoke("spool", "list", "--json")
+    if made:
+        assert (listed.exit_code, listed.stdout, as_json.stdout) == (0, f"{folder}: nothing waits\n", "")
+    else:
+        assert listed.exit_code == as_json.exit_code == 1
+        assert f"{folder}: there is no such folder" in listed.stderr
+        assert listed.stderr == as_json.stderr
     assert folder.exists() is made
 
 
