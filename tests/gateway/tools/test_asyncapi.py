@@ -173,7 +173,7 @@ def parser() -> Path:
     if not (folder / "node_modules" / "@asyncapi" / "parser").is_dir():
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}')
-        done = _run(npm, "install", *QUIETLY, PARSER, cwd=folder)
+        done = _run(npm, "install", *QUIETLY, "--cache", RUN_DIR / "npm", PARSER, cwd=folder)
         if done.returncode:
             why = f"npm cannot install {PARSER}: {' '.join(done.stderr.split())[:200]}"
             (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
