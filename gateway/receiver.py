@@ -84,12 +84,11 @@ class Receiver:
                 tracing.answered(answer.http_status)
                 return answer
         except Exception as error:
-            name = account.name if account else ""
-            log.exception("callback.crashed", account=name)
-            self._metrics.callbacks.labels(name, "", "unavailable").inc()
+            log.exception("callback.crashed", account=account and account.name)
+            reason = f"internal error: {type(error).__name__}"
             if account is None:
-                return answers.plain(HTTPStatus.SERVICE_UNAVAILABLE, "internal error")
-            return answers.unavailable(account, None, f"internal error: {type(error).__name__}")
+                return self._turned_away(request, None, answers.plain(HTTPStatus.SERVICE_UNAVAILABLE, reason))
+            return self._turned_away(request, account, answers.unavailable(account, None, reason))
 
     async def _answer(self, request: web.Request, account: Account | None) -> Answer:
         refusal = door.refuse(request, account, self._settings)
@@ -100,6 +99,10 @@ class Receiver:
                 if isinstance(body, bytes):
                     return await self._take_in_time(account, request, body)
             refusal = body
+        return self._turned_away(request, account, refusal)
+
+    def _turned_away(self, request: web.Request, account: Account | None, refusal: Answer) -> Answer:
+        """The metric and the one log line of what was not read."""
         self._metrics.callbacks.labels(account.name if account else "", "", refusal.outcome).inc()
         facts = _of_request(request, account) | _of_answer(refusal) | {"bytes": request.content_length}
         word = "turned_away" if refusal.outcome.startswith("http_") else refusal.outcome

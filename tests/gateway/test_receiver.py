@@ -207,8 +207,9 @@ async def test_a_bug_at_the_door_is_told_as_unavailable_and_the_provider_comes_a
         answered = await started.post(DELIVER, path=path)
         assert answered.status == 503
         assert answered.headers["Content-Type"].startswith(content_type)
-    labels = {"account": "open", "operation": "", "outcome": "unavailable"}
-    assert started.metrics.registry.get_sample_value("mm7_callbacks_total", labels) == 1
+    for account, outcome in (("open", "unavailable"), ("", "http_503")):
+        labels = {"account": account, "operation": "", "outcome": outcome}
+        assert started.metrics.registry.get_sample_value("mm7_callbacks_total", labels) == 1
 
 
 @pytest.mark.parametrize("path", ["/mm7/open", "/mm7/open/", "/mm7/open?from=1", "/", "/mm7/%6Fpen"])
