@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import http.client
-import os
 import secrets
 import shutil
 import socket
@@ -11,13 +10,14 @@ import ssl
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import aiohttp
 import pytest
 from problems import NoServer, StartFailed
 
-from tests.conftest import Program, config
+from tests.conftest import Program, config, no_broker
+from tests.processes.conftest import REPORT
 
 PROXY, ALLOWED, STRANGER = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 ACCOUNTS = {
@@ -25,21 +25,7 @@ ACCOUNTS = {
     "guarded": {"profile": "generic", "inbound": {"networks": [f"{ALLOWED}/32"]}},
     "certified": {"profile": "generic", "inbound": {"open": True}},
 }
-REPORT = """\
-<?xml version="1.0" encoding="UTF-8"?>
-<env:Envelope xmlns:env="http://schemas.xmlsoap.org/soap/envelope/"
- xmlns="http://www.3gpp.org/ftp/Specs/archive/23_series/23.140/schema/REL-6-MM7-1-4">
-<env:Header><TransactionID env:mustUnderstand="1">{id}</TransactionID></env:Header>
-<env:Body><DeliveryReportReq><MM7Version>6.8.0</MM7Version><MessageID>{id}</MessageID>
-<Recipient><Number>15553199144</Number></Recipient><Sender><Number>111122</Number></Sender>
-<Date>2026-03-16T14:03:51Z</Date><MMStatus>Retrieved</MMStatus></DeliveryReportReq></env:Body></env:Envelope>
-"""
 Answer = tuple[int, Mapping[str, str], str]
-
-
-def missing(reason: str) -> NoReturn:
-    """Skip at home, fail in CI."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
 
 
 @contextlib.contextmanager
@@ -48,7 +34,7 @@ def started(make: Callable[[], Any]) -> Iterator[Any]:
     try:
         front = make()
     except NoServer as error:
-        missing(str(error))
+        no_broker(str(error))
     try:
         front.start()
         yield front
@@ -172,7 +158,7 @@ class Authority:
 
     def __init__(self, folder: Path, name: str) -> None:
         if not shutil.which("openssl"):
-            missing("there is no openssl command")
+            no_broker("there is no openssl command")
         self._folder, self._name = folder, name
         self.certificate = folder / f"{name}.pem"
         self._key = folder / f"{name}.key"
